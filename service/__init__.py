@@ -1,0 +1,1 @@
+"""Fairdeal: deals support tickets to agents."""

@@ -1,0 +1,152 @@
+"""Settings: everything the environment may say, read here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+class ConfigurationError(Exception):
+    """Say every bad variable at once, each with what would be right."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _database_url(value: str) -> str:
+    """Accept the usual spellings and name the psycopg2 driver.
+
+    SQLAlchemy 2.1 reads a bare ``postgresql://`` as psycopg 3, which is not installed.
+    """
+    for prefix in ("postgresql+psycopg2://", "postgresql://", "postgres://"):
+        if value.startswith(prefix):
+            return "postgresql+psycopg2://" + value.removeprefix(prefix)
+    raise ValueError("must look like postgresql://user:password@host:5432/name")
+
+
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must look like redis://:password@host:6379/0 (or rediss://, unix://)")
+    return value
+
+
+def _queue_prefix(value: str) -> str:
+    if not value or not all(c.isalnum() or c in "-_." for c in value):
+        raise ValueError("must be letters, digits, '-', '_' or '.'")
+    return value
+
+
+class Settings(BaseSettings):
+    """Hold the service's settings, frozen, one field for each environment variable."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
+
+    # Where data lives
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+        description="PostgreSQL to use; `./scripts/run` starts an embedded one when it is not given",
+        examples=["postgresql://fairdeal:secret@db.example:5432/fairdeal"],
+    )
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given",
+        examples=["redis://:secret@redis.example:6379/0"],
+    )
+    var_dir: Path = Field(
+        default=Path("var"),
+        description="Directory for embedded data, generated secrets and logs, relative to the checkout",
+    )
+
+    # Where the service listens
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on")
+    web_workers: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, 8),
+        ge=1, le=64, description="gunicorn processes (default: one per CPU, at most 8)",
+    )
+    web_threads: int = Field(default=16, ge=1, le=256, description="Threads in each gunicorn process")
+
+    # Who may come in
+    jwt_secret_key: SecretStr = Field(
+        min_length=32,
+        description="Key that signs tokens, 32 characters at least; `./scripts/run` generates and keeps one",
+    )
+    access_token_minutes: int = Field(default=15, ge=1, le=1440, description="Life of an access token, minutes")
+    refresh_token_days: int = Field(default=14, ge=1, le=365, description="Life of an unused refresh token, days")
+    admin_username: str = Field(
+        default="admin", min_length=3, max_length=64, description="Name of the first admin, made on an empty database",
+    )
+    admin_password: SecretStr | None = Field(
+        default=None, description="Password of the first admin; one is generated and printed once when not given",
+    )
+
+    # How the queue behaves
+    queue_prefix: Annotated[str, AfterValidator(_queue_prefix)] = Field(
+        default="fairdeal", description="Name that all Redis keys share (a cluster hash tag)",
+    )
+    redis_timeout_ms: int = Field(
+        default=500, ge=10, le=10_000, description="Longest wait for Redis before PostgreSQL serves instead, ms",
+    )
+    statement_timeout_ms: int = Field(
+        default=5_000, ge=100, le=60_000, description="Longest PostgreSQL statement of a request, ms",
+    )
+    claim_lease_s: int = Field(
+        default=12, ge=1, le=600,
+        description="Age at which an unconfirmed claim is given back, s; at least twice the statement timeout",
+    )
+    reconcile_fast_s: float = Field(default=2.0, ge=0.5, le=3600, description="Pause between fast reconciliations, s")
+    reconcile_full_s: float = Field(default=60.0, ge=1, le=86_400, description="Pause between full reconciliations, s")
+
+    # How it talks
+    max_body_bytes: int = Field(
+        default=1_048_576, ge=1024, le=1_073_741_824, description="Largest request body accepted, bytes",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
+    log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read from the constructor alone: `load` is what hands the environment in."""
+        return (init_settings,)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from `environ` (default: the process environment).
+
+    An empty variable counts as not given. Raises `ConfigurationError` naming every bad variable.
+    """
+    source = os.environ if environ is None else environ
+    values = {name: source[name.upper()] for name in Settings.model_fields if source.get(name.upper())}
+    problems: list[str] = []
+    settings: Settings | None = None
+    try:
+        settings = Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as exc:
+        problems = [_problem(str(error["loc"][0]), error["type"], error["msg"]) for error in exc.errors()]
+    if settings is not None and settings.claim_lease_s * 1000 < 2 * settings.statement_timeout_ms:
+        problems.append(
+            f"CLAIM_LEASE_S: {settings.claim_lease_s} s is shorter than twice STATEMENT_TIMEOUT_MS "
+            f"({settings.statement_timeout_ms} ms); use at least {-(-2 * settings.statement_timeout_ms // 1000)}"
+        )
+    if settings is None or problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _problem(field: str, kind: str, message: str) -> str:
+    """Word one pydantic error for a person; never repeat the value, it may be a secret."""
+    about = Settings.model_fields[field].description
+    if kind == "missing":
+        return f"{field.upper()}: is not set ({about})"
+    return f"{field.upper()}: {message.removeprefix('Value error, ')} ({about})"

@@ -1,0 +1,1 @@
+"""The rules of dealing tickets, in the standard library alone."""

@@ -1,0 +1,195 @@
+"""The nouns: tickets, the people around them, and what happened to them.
+
+All timestamps are aware and in UTC. All ids are positive 64-bit integers unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+from uuid import UUID
+
+T = TypeVar("T")
+
+MAX_CAPACITY = 15
+"""Tickets one agent may hold at the most; also a CHECK on `agents.capacity`."""
+
+
+class TicketStatus(StrEnum):
+    """Name the states of a ticket; `policy.MOVES` says which may follow which."""
+
+    OPEN = "open"
+    ASSIGNED = "assigned"
+    IN_PROGRESS = "in_progress"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    SOLD = "sold"
+
+
+HELD = frozenset({TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS})
+"""The states that count towards an agent's capacity."""
+
+
+class Priority(StrEnum):
+    """Rank a ticket; each priority has a queue of its own."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Level(StrEnum):
+    """Rank an agent; `policy.QUEUES_BY_LEVEL` says what each may take."""
+
+    JUNIOR = "junior"
+    SENIOR = "senior"
+
+
+class Availability(StrEnum):
+    """Say whether an agent takes new tickets."""
+
+    AVAILABLE = "available"
+    AWAY = "away"
+
+
+class Role(StrEnum):
+    """Say what a user may do."""
+
+    ADMIN = "admin"
+    AGENT = "agent"
+    OPERATOR = "operator"
+
+
+class Cause(StrEnum):
+    """Say why a ticket changed; kept in its history."""
+
+    CREATE = "create"
+    IMPORT = "import"
+    EDIT = "edit"
+    FETCH = "fetch"
+    DISPATCH = "dispatch"
+    START = "start"
+    RESOLVE = "resolve"
+    CLOSE = "close"
+    SELL = "sell"
+    RELEASE = "release"
+    RETURN = "return"
+    REASSIGN = "reassign"
+    REOPEN = "reopen"
+    AWAY = "away"
+    DEACTIVATE = "deactivate"
+    DELETE = "delete"
+    RECONCILE = "reconcile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A support ticket. The id is the creation order; `epoch` rises with every change of hands."""
+
+    id: int
+    subject: str
+    description: str
+    priority: Priority
+    status: TicketStatus
+    agent_id: int | None
+    created_by: int | None
+    customer_id: int | None
+    epoch: int
+    created_at: datetime
+    updated_at: datetime
+    assigned_at: datetime | None
+    resolved_at: datetime | None
+    sold_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedTicket:
+    """A ticket as the queue knows it: which list, and which place in it."""
+
+    id: int
+    priority: Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody who may sign in."""
+
+    id: int
+    username: str
+    email: str | None
+    first_name: str
+    last_name: str
+    phone: str
+    role: Role
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A user who takes tickets; `id` is the user's id. `held` is kept by PostgreSQL itself."""
+
+    id: int
+    username: str
+    email: str | None
+    first_name: str
+    last_name: str
+    phone: str
+    is_active: bool
+    level: Level
+    availability: Availability
+    auto_assign: bool
+    capacity: int
+    held: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Somebody a ticket was sold to; the email identifies them, in lower case."""
+
+    id: int
+    name: str
+    email: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketEvent:
+    """One line of a ticket's history."""
+
+    id: int
+    ticket_id: int
+    cause: Cause
+    from_status: TicketStatus | None
+    to_status: TicketStatus | None
+    agent_id: int | None
+    actor_id: int | None
+    epoch: int
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who is calling: read afresh from PostgreSQL on every request, so that revocation is effective at once."""
+
+    user_id: int
+    username: str
+    role: Role
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """One page of a list. `next` is the cursor of the page after it; `total` stops counting at 10,000."""
+
+    items: tuple[T, ...]
+    next: str | None
+    total: int
+    total_is_exact: bool

@@ -1,0 +1,215 @@
+"""The tables. Migrations make them; a test holds the two and `docs/erd.md` together.
+
+Constraints that no writer can get round, raw SQL included (see migration 0001):
+
+- `agents.held` is kept by triggers on `tickets`; `CHECK (held <= capacity)` refuses a ticket too many.
+- `agents.is_active` follows the user (active, not deleted, role agent), so that one row lock decides about a fetch.
+- A ticket has one `agent_id`, and a change of hands that does not raise `epoch` is refused, so nobody can take over
+  a held ticket by accident.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ck": "%(table_name)s_%(constraint_name)s",
+        "uq": "%(table_name)s_%(column_0_name)s_key",
+    }
+)
+
+
+def _timestamp(name: str, *, now: bool = False) -> Column[object]:
+    if now:
+        return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+    return Column(name, DateTime(timezone=True))
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("username", Text, nullable=False),
+    Column("email", Text),
+    Column("first_name", Text, nullable=False, server_default=""),
+    Column("last_name", Text, nullable=False, server_default=""),
+    Column("phone", Text, nullable=False, server_default=""),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _timestamp("created_at", now=True),
+    _timestamp("updated_at", now=True),
+    _timestamp("deleted_at"),
+    _one_of("role", "admin", "agent", "operator"),
+)
+Index("users_username_key", func.lower(users.c.username), unique=True, postgresql_where=users.c.deleted_at.is_(None))
+Index("users_email_key", func.lower(users.c.email), unique=True, postgresql_where=users.c.deleted_at.is_(None))
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False),
+    Column("refresh_jti", Uuid, nullable=False),
+    Column("previous_jti", Uuid),
+    _timestamp("rotated_at"),
+    _timestamp("created_at", now=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _timestamp("revoked_at"),
+)
+Index("sessions_user_id_idx", sessions.c.user_id, postgresql_where=sessions.c.revoked_at.is_(None))
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", BigInteger, ForeignKey("users.id"), primary_key=True, autoincrement=False),
+    Column("level", Text, nullable=False, server_default="junior"),
+    Column("availability", Text, nullable=False, server_default="available"),
+    Column("auto_assign", Boolean, nullable=False, server_default=text("false")),
+    Column("capacity", SmallInteger, nullable=False, server_default=text("15")),
+    Column("held", SmallInteger, nullable=False, server_default=text("0")),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _timestamp("created_at", now=True),
+    _timestamp("updated_at", now=True),
+    _one_of("level", "junior", "senior"),
+    _one_of("availability", "available", "away"),
+    CheckConstraint("capacity BETWEEN 1 AND 15", name="capacity_range"),
+    CheckConstraint("held BETWEEN 0 AND capacity", name="held_within_capacity"),
+)
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    _timestamp("created_at", now=True),
+    _timestamp("updated_at", now=True),
+)
+Index("customers_email_key", func.lower(customers.c.email), unique=True)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", BigInteger, Identity(always=True, cache=1), primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("priority", Text, nullable=False, server_default="medium"),
+    Column("status", Text, nullable=False, server_default="open"),
+    Column("agent_id", BigInteger, ForeignKey("agents.id")),
+    Column("created_by", BigInteger, ForeignKey("users.id")),
+    Column("customer_id", BigInteger, ForeignKey("customers.id")),
+    Column("epoch", Integer, nullable=False, server_default=text("0")),
+    _timestamp("created_at", now=True),
+    _timestamp("updated_at", now=True),
+    _timestamp("assigned_at"),
+    _timestamp("resolved_at"),
+    _timestamp("sold_at"),
+    _timestamp("deleted_at"),
+    _one_of("priority", "high", "medium", "low"),
+    _one_of("status", "open", "assigned", "in_progress", "resolved", "closed", "sold"),
+    CheckConstraint("(status = 'open') = (agent_id IS NULL)", name="open_means_nobody"),
+    CheckConstraint("(status = 'sold') = (sold_at IS NOT NULL)", name="sold_has_time"),
+)
+_IS_OPEN = text("status = 'open' AND deleted_at IS NULL")
+_IS_HELD = text("status IN ('assigned', 'in_progress') AND deleted_at IS NULL")
+Index("tickets_open_idx", tickets.c.priority, tickets.c.id, postgresql_where=_IS_OPEN)
+Index("tickets_open_changed_idx", tickets.c.updated_at, postgresql_where=_IS_OPEN)
+Index("tickets_held_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_IS_HELD)
+Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=text("agent_id IS NOT NULL"))
+Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=text("customer_id IS NOT NULL"))
+
+ticket_events = Table(
+    "ticket_events",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # No foreign keys here: tickets and users are never removed, and fifteen look-ups per fetch are not free.
+    Column("ticket_id", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("from_status", Text),
+    Column("to_status", Text),
+    Column("agent_id", BigInteger),
+    Column("actor_id", BigInteger),
+    Column("epoch", Integer, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    _timestamp("at", now=True),
+)
+Index("ticket_events_ticket_idx", ticket_events.c.ticket_id, ticket_events.c.id)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("agent_id", BigInteger, ForeignKey("agents.id"), nullable=False),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
+    Column("ticket_ids", ARRAY(BigInteger), nullable=False),
+    _timestamp("at", now=True),
+)
+Index(
+    "claims_idempotency_key",
+    claims.c.agent_id,
+    claims.c.idempotency_key,
+    unique=True,
+    postgresql_where=claims.c.idempotency_key.is_not(None),
+)
+Index("claims_at_idx", claims.c.at)
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("tier", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False, server_default=text("false")),
+    Column("status", Text, nullable=False, server_default="queued"),
+    Column("requested_by", BigInteger, ForeignKey("users.id")),
+    _timestamp("requested_at", now=True),
+    _timestamp("started_at"),
+    _timestamp("finished_at"),
+    Column("found", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("confirmed", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("repaired", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("false_candidates", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("rows_compared", BigInteger, nullable=False, server_default=text("0")),
+    Column("oldest_drift_ms", BigInteger),
+    Column("error", Text),
+    _one_of("tier", "fast", "full"),
+    _one_of("status", "queued", "running", "done", "failed", "skipped"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("token", BigInteger, nullable=False, server_default=text("1")),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)

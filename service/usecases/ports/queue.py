@@ -1,0 +1,130 @@
+"""The queue as the use cases see it: a fast hint about which tickets are open, never the truth.
+
+Every method may raise `QueueUnavailable`; whether the script ran is then unknown, and nothing may depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from service.domain.model import Priority, QueuedTicket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Popped:
+    """What one claim took from the queue.
+
+    `trusted` is False when the queue carries no generation marker: flushed or new, which is not the same as empty.
+    `full` says that the agent's held set left no room, so that nothing was popped.
+    """
+
+    claim_id: UUID
+    agent_id: int
+    tickets: tuple[QueuedTicket, ...]
+    trusted: bool = True
+    full: bool = False
+
+
+class TicketQueue(Protocol):
+    """Lists of unassigned ticket ids, one for each priority, ascending and without duplicates."""
+
+    def claim(
+        self, *, claim_id: UUID, agent_id: int, wanted: int, capacity: int, priorities: Sequence[Priority]
+    ) -> Popped:
+        """Pop up to `wanted` ids, first priority first, as far as `capacity` less the held set allows.
+
+        Asking again with the same `claim_id` within a minute returns the same answer and pops nothing.
+        """
+
+    def settle(self, popped: Popped, *, refused: Iterable[int] = (), back: Iterable[QueuedTicket] = ()) -> None:
+        """End a claim: `refused` and `back` leave the held set, and `back` returns to its places in the queue."""
+
+    def enqueue(self, tickets: Sequence[QueuedTicket]) -> int:
+        """Insert ids at their places unless they are there already, and count those that were not.
+
+        Does nothing while the queue is not trusted: the rebuild that makes it so brings them in.
+        """
+
+    def remove(self, tickets: Sequence[QueuedTicket]) -> int:
+        """Take ids out of the queue where they are near either end, and count them.
+
+        Ids deep inside stay as phantoms: the store refuses them when they are popped, the reconciler takes them out.
+        """
+
+    def hold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
+        """Add ids to the agent's held set (an assignment that did not come from the queue)."""
+
+    def unhold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
+        """Take ids out of the agent's held set (sold, resolved, released, deleted)."""
+
+    def depths(self) -> Mapping[Priority, int]:
+        """Count the queued ids of each priority."""
+
+    def is_trusted(self) -> bool:
+        """Say whether the generation marker is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenClaim:
+    """A claim not settled yet; `age_s` by the queue's own clock."""
+
+    claim_id: UUID
+    agent_id: int
+    tickets: tuple[QueuedTicket, ...]
+    age_s: float
+    token: str
+    """The ledger's own name for the claim, to end it by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotPage:
+    """Entries of a queue in their order; `None` stands for an entry that is no positive integer (poison)."""
+
+    entries: tuple[int | None, ...]
+    poison: tuple[str, ...] = ()
+
+
+class QueueAudit(Protocol):
+    """The queue as the reconciler sees it."""
+
+    def snapshot(self, *, token: str, ttl_s: int) -> Mapping[Priority, int]:
+        """Freeze all queues under keys of their own and return their lengths. They vanish after `ttl_s`."""
+
+    def snapshot_page(self, *, token: str, priority: Priority, offset: int, count: int) -> SnapshotPage:
+        """Read `count` entries of a frozen queue from `offset` on."""
+
+    def drop_snapshot(self, *, token: str) -> None:
+        """Remove the frozen queues."""
+
+    def queued(self, tickets: Sequence[QueuedTicket]) -> frozenset[int]:
+        """Say which ids are in the live queue of their priority now (binary search; exact on an ordered queue)."""
+
+    def evict(self, tickets: Sequence[QueuedTicket]) -> int:
+        """Remove every occurrence of the ids from the live queue of their priority, wherever, and count them."""
+
+    def evict_poison(self, priority: Priority, entries: Sequence[str]) -> int:
+        """Move entries that are no ids from the live queue to the quarantine, and count them."""
+
+    def open_claims(self, *, older_than_s: float) -> Sequence[OpenClaim]:
+        """List the claims that have been open for longer than this, oldest first, at most 1,000."""
+
+    def end_claim(self, claim: OpenClaim) -> bool:
+        """Strike a claim off the ledger; False when it was settled in the meantime."""
+
+    def held_agents(self) -> Iterable[int]:
+        """Name every agent that has a held set."""
+
+    def held(self, agent_id: int) -> frozenset[int]:
+        """Read an agent's held set."""
+
+    def stage(self, *, token: str, priority: Priority, ids: Sequence[int], ttl_s: int) -> None:
+        """Append ascending ids to a list being built beside the live one."""
+
+    def publish(self, *, token: str) -> None:
+        """Put the staged lists in the place of the live ones, all at once, and mark the queue trusted."""
+
+    def repair_key_types(self) -> Sequence[str]:
+        """Move keys of a wrong type out of the way and name them; the queue is then not trusted."""

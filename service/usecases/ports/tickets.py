@@ -1,0 +1,169 @@
+"""What the use cases need to keep tickets and to deal them out. PostgreSQL is the arbiter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from service.domain.model import Agent, Cause, Page, Priority, QueuedTicket, Ticket, TicketEvent, TicketStatus
+from service.usecases.ports.paging import PageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketDraft:
+    """A ticket to be: already validated."""
+
+    subject: str
+    description: str = ""
+    priority: Priority = Priority.MEDIUM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketChanges:
+    """New values for a ticket; None leaves a field as it is."""
+
+    subject: str | None = None
+    description: str | None = None
+    priority: Priority | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketFilter:
+    """Which tickets to list; an empty filter means all."""
+
+    statuses: tuple[TicketStatus, ...] = ()
+    priorities: tuple[Priority, ...] = ()
+    agent_id: int | None = None
+    customer_id: int | None = None
+    text: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class TicketStore(Protocol):
+    """Tickets as records."""
+
+    def create(self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause) -> list[Ticket]:
+        """Write the tickets and their first history lines in one transaction, in the order given."""
+
+    def get(self, ticket_id: int) -> Ticket | None:
+        """Read one ticket; None when there is none or it is deleted."""
+
+    def page(self, wanted: TicketFilter, request: PageRequest) -> Page[Ticket]:
+        """List tickets by keyset. Raises `InvalidInput` for a cursor or sort key that is not ours."""
+
+    def update(
+        self, ticket_id: int, changes: TicketChanges, *, actor_id: int | None, expected_epoch: int | None
+    ) -> tuple[Ticket, Ticket]:
+        """Change fields and return the ticket before and after. Raises `NotFound`, `StaleEpoch`."""
+
+    def delete(self, ticket_id: int, *, actor_id: int | None, expected_epoch: int | None) -> Ticket:
+        """Mark a ticket deleted and return it as it was. Raises `NotFound`, `StaleEpoch`."""
+
+    def history(self, ticket_id: int, request: PageRequest) -> Page[TicketEvent]:
+        """List what happened to a ticket, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """The arbiter's verdict on one claim: `assigned` now belongs to the agent, `cut` is open but did not fit."""
+
+    assigned: tuple[QueuedTicket, ...]
+    cut: tuple[QueuedTicket, ...]
+    refused: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One change of a ticket's state: from any of `sources` to `target`."""
+
+    ticket_id: int
+    sources: tuple[TicketStatus, ...]
+    target: TicketStatus
+    cause: Cause
+    actor_id: int | None
+    holder_id: int | None = None
+    """Only if this agent has the ticket; None means whoever has it."""
+    to_agent_id: int | None = None
+    """Who gets it, where that changes."""
+    expected_epoch: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A ticket before and after a move."""
+
+    before: Ticket
+    after: Ticket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buyer:
+    """The customer of a sale: found by email, else created."""
+
+    name: str
+    email: str
+
+
+class AssignmentStore(Protocol):
+    """Who has which ticket. Each method is one transaction under the agent's row lock."""
+
+    def agent(self, agent_id: int) -> Agent | None:
+        """Read an agent's profile; None when there is none or the user is deleted."""
+
+    def claim(
+        self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int | None
+    ) -> Claimed:
+        """Assign the popped tickets that are open, eligible and fit, in the order popped.
+
+        Raises `AgentInactive`, `AgentAway`, `NotFound` (no such agent).
+        """
+
+    def claim_oldest(self, *, claim_id: UUID, agent_id: int, limit: int | None) -> Claimed:
+        """Assign the oldest open tickets that nobody else is taking, without the queue's help. Raises as `claim`."""
+
+    def claimed_by(self, claim_id: UUID) -> tuple[int, ...] | None:
+        """Read which tickets a claim assigned; None when it was not committed (or assigned nothing)."""
+
+    def hand(self, agent_id: int) -> list[Ticket]:
+        """Read the tickets an agent holds, in creation order."""
+
+    def move(self, move: Move) -> Moved:
+        """Change one ticket's state. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`."""
+
+    def sell(
+        self, *, agent_id: int, ticket_id: int, buyer: Buyer | None, expected_epoch: int | None
+    ) -> Moved:
+        """Sell a held ticket. Repeating a sale to the same buyer changes nothing and returns the ticket as it is.
+
+        Raises `NotFound` (also when it is somebody else's), `IllegalMove`, `StaleEpoch`.
+        """
+
+    def return_all(self, agent_id: int, *, actor_id: int | None, cause: Cause, note: str = "") -> list[QueuedTicket]:
+        """Give back everything an agent holds."""
+
+
+class OpenTickets(Protocol):
+    """The truth about unassigned work, as the reconciler reads it."""
+
+    def open_pages(self, priority: Priority, *, size: int) -> Iterator[list[int]]:
+        """Yield the ids of all open tickets of a priority, ascending, `size` at a time, by keyset."""
+
+    def recently_opened(self, *, within_s: float, older_than_s: float, limit: int) -> list[QueuedTicket]:
+        """List open tickets last changed between `within_s` and `older_than_s` seconds ago (the database's clock)."""
+
+    def still_open(self, ids: Sequence[int]) -> dict[int, Priority]:
+        """Say which of the ids are open now, and with which priority."""
+
+    def known_epochs(self, ids: Sequence[int]) -> dict[int, int]:
+        """Read the epochs of those ids that exist."""
+
+    def held_by(self, agent_id: int) -> frozenset[int]:
+        """Read the ids an agent holds."""
+
+    def agents_holding(self) -> dict[int, int]:
+        """Count the held tickets of every agent that holds any."""
