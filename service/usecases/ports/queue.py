@@ -26,6 +26,8 @@ class Popped:
     tickets: tuple[QueuedTicket, ...]
     trusted: bool = True
     full: bool = False
+    token: str = ""
+    """The ledger's own name for the claim, to end it by."""
 
 
 class TicketQueue(Protocol):
@@ -65,6 +67,9 @@ class TicketQueue(Protocol):
 
     def is_trusted(self) -> bool:
         """Say whether the generation marker is there."""
+
+    def probe(self) -> None:
+        """Go the whole way of a claim that takes nothing; raises when it cannot be gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,14 +116,14 @@ class AssignmentStore(Protocol):
         """Read an agent's profile; None when there is none or the user is deleted."""
 
     def claim(
-        self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int | None
+        self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int
     ) -> Claimed:
         """Assign the popped tickets that are open, eligible and fit, in the order popped.
 
         Raises `AgentInactive`, `AgentAway`, `NotFound` (no such agent).
         """
 
-    def claim_oldest(self, *, claim_id: UUID, agent_id: int, limit: int | None) -> Claimed:
+    def claim_oldest(self, *, claim_id: UUID, agent_id: int, limit: int) -> Claimed:
         """Assign the oldest open tickets that nobody else is taking, without the queue's help. Raises as `claim`."""
 
     def claimed_by(self, claim_id: UUID) -> tuple[int, ...] | None:
@@ -136,7 +136,7 @@ class AssignmentStore(Protocol):
         """Change one ticket's state. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`."""
 
     def sell(
-        self, *, agent_id: int, ticket_id: int, buyer: Buyer | None, expected_epoch: int | None
+        self, *, agent_id: int, ticket_id: int, buyer: Buyer, expected_epoch: int | None
     ) -> Moved:
         """Sell a held ticket. Repeating a sale to the same buyer changes nothing and returns the ticket as it is.
 

@@ -1,0 +1,1 @@
+"""What `./scripts/run` and `./scripts/test` need: a venv, real servers, a supervisor."""

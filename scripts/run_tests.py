@@ -1,0 +1,35 @@
+"""Run pytest with what suits this checkout; arguments go to pytest."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# These name the data of `run`, which tests never touch: they have servers of their own.
+_NOT_FOR_TESTS = ("DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY", "ADMIN_USERNAME", "ADMIN_PASSWORD", "VAR_DIR", "PORT",
+                  "HOST")
+_WITHOUT_WORKERS = ("-n", "--numprocesses", "--pdb", "--trace", "--collect-only", "--co", "--help", "-h", "--version",
+                    "--fixtures", "--markers", "-p")
+
+
+def pytest_arguments(given: list[str], *, cpus: int) -> list[str]:
+    """Add the number of worker processes, 2 to 4, unless `given` says how many or makes them useless."""
+    if any(argument.split("=")[0] in _WITHOUT_WORKERS or argument.startswith("-n") for argument in given):
+        return given
+    return ["-n", str(min(max(cpus, 2), 4)), *given]
+
+
+def main(given: list[str]) -> None:
+    """Become pytest."""
+    for name in _NOT_FOR_TESTS:
+        os.environ.pop(name, None)
+    os.chdir(ROOT)
+    arguments = pytest_arguments(given, cpus=os.cpu_count() or 1)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

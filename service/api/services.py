@@ -1,0 +1,77 @@
+"""What the HTTP layer is given: the use cases, wired. It only reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, cast
+
+from flask import current_app
+
+if TYPE_CHECKING:
+    from service.config import Settings
+    from service.usecases.agents import Agents
+    from service.usecases.assignments import Assignments
+    from service.usecases.customers import Customers
+    from service.usecases.invariants import Invariants
+    from service.usecases.ports.queue import TicketQueue
+    from service.usecases.sessions import Sessions
+    from service.usecases.tickets import Tickets
+    from service.usecases.users import Users
+
+EXTENSION = "fairdeal"
+
+
+class Health(Protocol):
+    """Try the parts the service stands on."""
+
+    def check(self) -> Mapping[str, str | None]:
+        """Name each part ("database", "queue") with what is wrong with it, or None when it works. Never raises."""
+
+
+class Services(Protocol):
+    """The composition root's result, as far as HTTP needs it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+
+    @property
+    def tickets(self) -> Tickets:
+        """Tickets as records."""
+
+    @property
+    def assignments(self) -> Assignments:
+        """Who has which ticket."""
+
+    @property
+    def users(self) -> Users:
+        """Who may sign in."""
+
+    @property
+    def agents(self) -> Agents:
+        """Users who take tickets."""
+
+    @property
+    def customers(self) -> Customers:
+        """Whom tickets are sold to."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is signed in."""
+
+    @property
+    def invariants(self) -> Invariants:
+        """The promises that can be checked."""
+
+    @property
+    def queue(self) -> TicketQueue:
+        """The queue of open tickets."""
+
+    @property
+    def health(self) -> Health:
+        """The parts the service stands on."""
+
+
+def services() -> Services:
+    """Fetch the use cases of the app that serves the present request."""
+    return cast("Services", current_app.extensions[EXTENSION])

@@ -1,0 +1,92 @@
+"""What a ticket's own words may be: one set of rules for HTTP, dashboard, import and demo."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import TypeVar
+
+from service.domain.errors import InvalidInput
+from service.domain.model import Priority
+
+T = TypeVar("T")
+
+MAX_SUBJECT = 200
+"""Characters of a subject, after trimming."""
+
+MAX_DESCRIPTION = 20_000
+"""Characters of a description."""
+
+MAX_NOTE = 1_000
+"""Characters of a reason or remark kept in a ticket's history, after trimming."""
+
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories that would break a line or cannot be stored: controls, lone surrogates, separators."""
+
+
+def clean_subject(value: object) -> str:
+    """Trim a subject. Raises `InvalidInput` unless 1 to 200 characters on one line, at least one of them visible."""
+    subject = _text("subject", value).strip()
+    if not any(unicodedata.category(character)[0] not in "CZ" for character in subject[: MAX_SUBJECT + 1]):
+        raise InvalidInput(("subject", "must not be empty"))
+    if len(subject) > MAX_SUBJECT:
+        raise InvalidInput(("subject", f"must be at most {MAX_SUBJECT} characters, not {len(subject)}"))
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in subject):
+        raise InvalidInput(("subject", "must be one line without control characters"))
+    return subject
+
+
+def clean_description(value: object) -> str:
+    """Take a description as it is. Raises `InvalidInput` for more than 20,000 characters or what cannot be stored."""
+    description = _text("description", value)
+    if len(description) > MAX_DESCRIPTION:
+        raise InvalidInput(("description", f"must be at most {MAX_DESCRIPTION} characters, not {len(description)}"))
+    _check_storable("description", description)
+    return description
+
+
+def clean_note(value: object, *, field: str = "note") -> str:
+    """Trim a remark, which may be empty. Raises `InvalidInput` (about `field`) beyond 1,000 characters, and as above."""
+    note = _text(field, value).strip()
+    if len(note) > MAX_NOTE:
+        raise InvalidInput((field, f"must be at most {MAX_NOTE} characters, not {len(note)}"))
+    _check_storable(field, note)
+    return note
+
+
+def parse_priority(value: object) -> Priority:
+    """Read a priority in any case. Raises `InvalidInput` naming the three there are."""
+    try:
+        return Priority(_text("priority", value).strip().lower())
+    except ValueError:
+        raise InvalidInput(("priority", "must be high, medium or low")) from None
+
+
+def clean_ticket(*, subject: object, description: object, priority: object) -> tuple[str, str, Priority]:
+    """Apply all three rules at once. Raises one `InvalidInput` that names every bad field."""
+    errors: list[tuple[str, str]] = []
+    cleaned_subject = _collect(clean_subject, subject, errors)
+    cleaned_description = _collect(clean_description, description, errors)
+    parsed_priority = _collect(parse_priority, priority, errors)
+    if cleaned_subject is None or cleaned_description is None or parsed_priority is None:
+        raise InvalidInput(*errors)
+    return cleaned_subject, cleaned_description, parsed_priority
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput((field, "must be text"))
+    return value
+
+
+def _check_storable(field: str, text: str) -> None:
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInput((field, "must not contain NUL or half of a surrogate pair"))
+
+
+def _collect(rule: Callable[[object], T], value: object, errors: list[tuple[str, str]]) -> T | None:
+    try:
+        return rule(value)
+    except InvalidInput as exc:
+        errors.extend((error["field"], error["message"]) for error in exc.facts["errors"])
+        return None

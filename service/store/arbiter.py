@@ -1,0 +1,130 @@
+"""The arbiter: one guarded statement that decides who gets which ticket.
+
+The agent's row is locked first, and its free room is read from the locked row: a `count(*)` in the same statement
+would read the snapshot, which may be older than the lock, and overshoot the cap. The tickets are then locked by id and
+looked at again under the lock; only what is open, undeleted and fit for the agent's level is taken, in the order asked.
+History and the claim's own row are written by the same statement, so that there is no half of an assignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from service.domain.errors import AgentAway, AgentInactive, NotFound
+from service.domain.model import Availability, Cause, Level, Priority, QueuedTicket
+from service.domain.policy import QUEUES_BY_LEVEL
+from service.usecases.ports.tickets import Claimed
+
+CLAIM = text("""
+WITH me AS MATERIALIZED (
+    SELECT id, level, availability, is_active, capacity - held AS room
+    FROM agents
+    WHERE id = :agent_id
+    FOR NO KEY UPDATE
+),
+fit AS MATERIALIZED (
+    SELECT t.id, t.priority, wanted.place
+    FROM me
+    CROSS JOIN unnest(CAST(:ticket_ids AS bigint[])) WITH ORDINALITY AS wanted (id, place)
+    JOIN tickets t ON t.id = wanted.id
+    WHERE t.status = 'open' AND t.deleted_at IS NULL
+      AND me.is_active AND me.availability = 'available'
+      AND t.priority = ANY (CASE me.level WHEN 'senior' THEN CAST(:senior_takes AS text[])
+                                          ELSE CAST(:junior_takes AS text[]) END)
+    ORDER BY t.id
+    FOR NO KEY UPDATE OF t
+),
+ranked AS (
+    SELECT id, priority, row_number() OVER (ORDER BY place) AS rank FROM fit
+),
+taken AS (
+    UPDATE tickets t
+    SET status = 'assigned', agent_id = me.id, epoch = t.epoch + 1, assigned_at = now(), updated_at = now()
+    FROM ranked, me
+    WHERE t.id = ranked.id AND t.status = 'open' AND ranked.rank <= least(me.room, CAST(:limit AS integer))
+    RETURNING t.id, t.epoch, ranked.rank
+),
+history AS (
+    INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, actor_id, epoch)
+    SELECT taken.id, :cause, 'open', 'assigned', me.id, CAST(:actor_id AS bigint), taken.epoch
+    FROM taken, me ORDER BY taken.id
+),
+ledger AS (
+    INSERT INTO claims (id, agent_id, ticket_ids)
+    SELECT :claim_id, me.id, array_agg(taken.id ORDER BY taken.rank) FROM taken, me GROUP BY me.id
+)
+SELECT me.level, me.availability, me.is_active, me.room,
+       coalesce((SELECT array_agg(id ORDER BY rank) FROM taken), '{}') AS taken,
+       coalesce((SELECT array_agg(id ORDER BY rank) FROM ranked), '{}') AS fit,
+       coalesce((SELECT array_agg(priority ORDER BY rank) FROM ranked), '{}') AS priorities
+FROM me
+""")
+
+OLDEST = text("""
+SELECT id FROM tickets
+WHERE status = 'open' AND deleted_at IS NULL AND priority = :priority
+ORDER BY id
+LIMIT :wanted
+FOR NO KEY UPDATE SKIP LOCKED
+""")
+
+LOCK_AGENT = text("SELECT level, capacity - held AS room FROM agents WHERE id = :agent_id FOR NO KEY UPDATE")
+
+
+def claim(
+    connection: Connection, *, claim_id: UUID, agent_id: int, ticket_ids: Sequence[int], limit: int, cause: Cause
+) -> Claimed:
+    """Assign those of the tickets that are open and fit, in the order given, up to the agent's room and `limit`.
+
+    Raises `NotFound` (no such agent), `AgentInactive`, `AgentAway`.
+    """
+    row = connection.execute(
+        CLAIM,
+        {
+            "agent_id": agent_id,
+            "ticket_ids": list(ticket_ids),
+            "limit": limit,
+            "claim_id": claim_id,
+            "cause": cause.value,
+            "actor_id": agent_id if cause is Cause.FETCH else None,
+            "senior_takes": [priority.value for priority in QUEUES_BY_LEVEL[Level.SENIOR]],
+            "junior_takes": [priority.value for priority in QUEUES_BY_LEVEL[Level.JUNIOR]],
+        },
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no agent {agent_id}")
+    if not row.is_active:
+        raise AgentInactive("This agent is deactivated and gets no tickets; an admin can activate them again")
+    if row.availability != Availability.AVAILABLE:
+        raise AgentAway("You are away and get no new tickets; set your availability to 'available' first")
+    fit = {
+        ticket_id: QueuedTicket(ticket_id, Priority(priority))
+        for ticket_id, priority in zip(row.fit, row.priorities, strict=True)
+    }
+    taken = set(row.taken)
+    return Claimed(
+        assigned=tuple(fit[ticket_id] for ticket_id in row.taken),
+        cut=tuple(ticket for ticket_id, ticket in fit.items() if ticket_id not in taken),
+        refused=tuple(ticket_id for ticket_id in ticket_ids if ticket_id not in fit),
+    )
+
+
+def claim_oldest(connection: Connection, *, claim_id: UUID, agent_id: int, limit: int) -> Claimed:
+    """Do without a queue: take the oldest open tickets that nobody else is taking, in the same order. Raises as `claim`.
+
+    The tickets stay locked from the look to the claim, so nothing found is lost to somebody else.
+    """
+    agent = connection.execute(LOCK_AGENT, {"agent_id": agent_id}).one_or_none()
+    found: list[int] = []
+    if agent is not None:
+        wanted = min(limit, agent.room)
+        for priority in QUEUES_BY_LEVEL[Level(agent.level)]:
+            if len(found) < wanted:
+                query = {"priority": priority.value, "wanted": wanted - len(found)}
+                found += connection.execute(OLDEST, query).scalars()
+    return claim(
+        connection, claim_id=claim_id, agent_id=agent_id, ticket_ids=found, limit=limit, cause=Cause.FETCH
+    )

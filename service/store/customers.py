@@ -1,0 +1,134 @@
+"""Customers as records: see `service.usecases.ports.people.CustomerStore` for what each method promises."""
+
+from __future__ import annotations
+
+from psycopg2.errors import ForeignKeyViolation
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+
+from service.domain.errors import Conflict, NotFound
+from service.domain.model import Customer, Page
+from service.store.engine import statement, transaction
+from service.store.paging import keyset_page
+from service.store.rows import MAX_BIGINT, NOW, existing_id
+from service.store.tables import customers, tickets
+from service.store.uniqueness import taken_values_as_facts
+from service.usecases.ports.paging import PageRequest
+from service.usecases.ports.people import CustomerChanges, CustomerDraft, CustomerFilter
+
+_COLUMNS = tuple(customers.columns)
+
+SORT_KEYS = {
+    "id": customers.c.id,
+    "name": customers.c.name,
+    "email": customers.c.email,
+    "created_at": customers.c.created_at,
+}
+
+_EMAIL_KEY: ColumnElement[str] = func.lower(customers.c.email)
+_FIND = (
+    select(customers.c.id)
+    .where(func.lower(bindparam("wanted_email")) == _EMAIL_KEY)
+    .with_for_update(read=True, key_share=True)
+)
+_CREATE = upsert(customers).on_conflict_do_nothing(index_elements=[_EMAIL_KEY]).returning(customers.c.id)
+
+ATTEMPTS = 5
+"""How often `find_or_create` looks again while others create and delete the same customer."""
+
+
+def find_or_create(connection: Connection, *, name: str, email: str) -> int:
+    """Return the id of the customer with this email address; where there is none, create them with this name.
+
+    Runs in the caller's transaction and keeps the customer from being deleted until it ends. Whoever needs several
+    customers in one transaction asks in the order of their emails, or two of them may wait for each other. Raises
+    `Conflict` when the customer keeps coming and going.
+    """
+    for _ in range(ATTEMPTS):
+        found: int | None = connection.execute(_FIND, {"wanted_email": email}).scalar_one_or_none()
+        if found is None:
+            found = connection.execute(_CREATE, {"name": name, "email": email.lower()}).scalar_one_or_none()
+        if found is not None:
+            return found
+    raise Conflict("This customer is being created and deleted just now; try again")
+
+
+class PostgresCustomers:
+    """Keep customers in PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, draft: CustomerDraft) -> Customer:
+        """Write a customer."""
+        values = {"name": draft.name, "email": draft.email.lower()}
+        with taken_values_as_facts(), statement(self._engine) as connection:
+            row = connection.execute(insert(customers).values(values).returning(*_COLUMNS)).mappings().one()
+            return Customer(**row)
+
+    def get(self, customer_id: int) -> Customer | None:
+        """Read one customer."""
+        if not 1 <= customer_id <= MAX_BIGINT:
+            return None
+        with statement(self._engine) as connection:
+            row = connection.execute(select(*_COLUMNS).where(customers.c.id == customer_id)).mappings().one_or_none()
+        return None if row is None else Customer(**row)
+
+    def page(self, wanted: CustomerFilter, request: PageRequest) -> Page[Customer]:
+        """List customers by keyset."""
+        query = select(*_COLUMNS)
+        if wanted.text:
+            query = query.where(
+                or_(
+                    customers.c.name.icontains(wanted.text, autoescape=True),
+                    customers.c.email.icontains(wanted.text, autoescape=True),
+                )
+            )
+        with statement(self._engine) as connection:
+            return keyset_page(
+                connection,
+                select=query,
+                columns=SORT_KEYS,
+                id_column=customers.c.id,
+                request=request,
+                build=lambda row: Customer(**row._mapping),
+            )
+
+    def update(self, customer_id: int, changes: CustomerChanges) -> Customer:
+        """Change a customer by one statement."""
+        values = {
+            name: value for name, value in (("name", changes.name), ("email", changes.email)) if value is not None
+        }
+        if "email" in values:
+            values["email"] = values["email"].lower()
+        change = (
+            update(customers)
+            .where(customers.c.id == existing_id(customer_id, "customer"))
+            .values(**values, updated_at=NOW)
+            .returning(*_COLUMNS)
+        )
+        with taken_values_as_facts(), statement(self._engine) as connection:
+            row = connection.execute(change).mappings().one_or_none()
+        if row is None:
+            raise NotFound(f"There is no customer {customer_id}")
+        return Customer(**row)
+
+    def delete(self, customer_id: int) -> None:
+        """Remove a customer, unless a ticket refers to them: the foreign key decides, so that no sale can slip in."""
+        removal = delete(customers).where(customers.c.id == existing_id(customer_id, "customer"))
+        try:
+            with transaction(self._engine) as connection:
+                removed = connection.execute(removal).rowcount
+        except IntegrityError as exc:
+            if isinstance(exc.orig, ForeignKeyViolation):
+                raise Conflict(self._why_kept(customer_id)) from exc
+            raise
+        if not removed:
+            raise NotFound(f"There is no customer {customer_id}")
+
+    def _why_kept(self, customer_id: int) -> str:
+        query = select(func.count(literal(1))).where(tickets.c.customer_id == customer_id)
+        with statement(self._engine) as connection:
+            count = connection.execute(query).scalar_one()
+        return f"Customer {customer_id} has bought {count} tickets, whose history names them; they cannot be deleted"

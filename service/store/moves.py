@@ -1,0 +1,171 @@
+"""One ticket changing its state: agents' rows locked first, then the ticket's, then one guarded UPDATE and its history.
+
+Every change of a ticket outside the arbiter goes through here, so that lock order, fencing and history are one thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, insert, select, text, update
+
+from service.domain.errors import AgentAtCapacity, AgentAway, AgentInactive, Conflict, IllegalMove, NotFound, StaleEpoch
+from service.domain.model import Availability, Cause, Ticket, TicketStatus
+from service.domain.policy import is_held
+from service.store.engine import transaction
+from service.store.rows import NOW, TICKET_COLUMNS, existing_id, ticket
+from service.store.tables import ticket_events, tickets
+from service.usecases.ports.tickets import Move, Moved
+
+T = TypeVar("T")
+
+LOCK_AGENTS = text("""
+SELECT id, capacity - held AS room, is_active, availability FROM agents
+WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE
+""")
+
+ATTEMPTS = 5
+"""How often a change starts again because its ticket changed hands between the look and the lock."""
+
+
+class _ChangedHands(Exception):  # noqa: N818 - not an error: the transaction starts again
+    """The holder seen without a lock is not the one found under it."""
+
+
+def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Do `work` in a transaction, again from the start when a ticket changed hands before it was locked.
+
+    Starting again lets go of the agents' locks, which must be taken in the order of their ids. Raises `Conflict`.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            with transaction(engine) as connection:
+                return work(connection)
+        except _ChangedHands:
+            continue
+    raise Conflict("The ticket is changing hands just now; try again")
+
+
+def lock_ticket(connection: Connection, ticket_id: int, *, others: tuple[int, ...] = ()) -> tuple[Ticket, dict[int, Any]]:
+    """Lock the agents concerned (the holder and `others`) by id, then the ticket; return it and the agents' rows.
+
+    Only within `in_transaction`. Raises `NotFound`.
+    """
+    existing_id(ticket_id, "ticket")
+    holder_id = _read(connection, ticket_id).agent_id
+    ids = sorted({*others, *([] if holder_id is None else [holder_id])})
+    agents = connection.execute(LOCK_AGENTS, {"ids": ids}).all() if ids else []
+    found = _read(connection, ticket_id, lock=True)
+    if found.agent_id not in (holder_id, None):
+        raise _ChangedHands
+    return found, {agent.id: agent for agent in agents}
+
+
+def _read(connection: Connection, ticket_id: int, *, lock: bool = False) -> Ticket:
+    query = select(*TICKET_COLUMNS).where(tickets.c.id == ticket_id, tickets.c.deleted_at.is_(None))
+    if lock:
+        query = query.with_for_update(key_share=True)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"There is no ticket {ticket_id}")
+    return ticket(row)
+
+
+def move(connection: Connection, wanted: Move) -> Moved:
+    """Carry out one move. Raises `NotFound`, `StaleEpoch`, `IllegalMove`, `AgentInactive`, `AgentAtCapacity`."""
+    others = () if wanted.to_agent_id is None else (existing_id(wanted.to_agent_id, "agent"),)
+    before, agents = lock_ticket(connection, wanted.ticket_id, others=others)
+    check(before, wanted)
+    receiver_id = wanted.to_agent_id or before.agent_id
+    if is_held(wanted.target) and (not is_held(before.status) or receiver_id != before.agent_id):
+        _check_receiver(receiver_id, agents, giving=wanted.to_agent_id is not None)
+    after = write(connection, before, wanted)
+    record(connection, before, after, cause=wanted.cause, actor_id=wanted.actor_id, note=wanted.note)
+    return Moved(before=before, after=after)
+
+
+def check(before: Ticket, wanted: Move) -> None:
+    """Refuse a move whose ticket is somebody else's, has changed hands, or is in the wrong state."""
+    if wanted.holder_id is not None and before.agent_id != wanted.holder_id:
+        raise NotFound(f"You have no ticket {wanted.ticket_id}")
+    check_epoch(before, wanted.expected_epoch)
+    if before.status not in wanted.sources:
+        possible = " or ".join(f"'{status}'" for status in wanted.sources)
+        raise IllegalMove(
+            f"Ticket {before.id} is '{before.status}' and cannot become '{wanted.target}' by {wanted.cause}: "
+            f"that needs {possible}",
+            status=before.status.value,
+            wanted=wanted.target.value,
+        )
+
+
+def check_epoch(found: Ticket, expected: int | None) -> None:
+    """Refuse a change made on the strength of an older epoch. Raises `StaleEpoch`."""
+    if expected is not None and found.epoch != expected:
+        raise StaleEpoch(
+            f"Ticket {found.id} has changed hands: its epoch is {found.epoch}, not {expected}; read it again",
+            epoch=found.epoch,
+        )
+
+
+def _check_receiver(agent_id: int | None, agents: dict[int, Any], *, giving: bool) -> None:
+    row = None if agent_id is None else agents.get(agent_id)
+    if row is None:
+        raise NotFound(f"There is no agent {agent_id}")
+    if not row.is_active:
+        raise AgentInactive(f"Agent {agent_id} is deactivated and gets no tickets")
+    if giving and row.availability != Availability.AVAILABLE:
+        raise AgentAway(f"Agent {agent_id} is away and gets no new tickets")
+    if row.room <= 0:
+        raise AgentAtCapacity(f"Agent {agent_id} has both hands full; a ticket must leave them first")
+
+
+def write(connection: Connection, before: Ticket, wanted: Move, **more: Any) -> Ticket:
+    """Write the new state, guarded by the old one, and return the ticket as it is now."""
+    values: dict[str, Any] = {"status": wanted.target.value, "updated_at": NOW, **_stamps(wanted.target), **more}
+    receiver_id = None if wanted.target is TicketStatus.OPEN else wanted.to_agent_id or before.agent_id
+    if receiver_id != before.agent_id:
+        values |= {"agent_id": receiver_id, "epoch": tickets.c.epoch + 1}
+    statement = (
+        update(tickets)
+        .where(tickets.c.id == before.id, tickets.c.status == before.status.value, tickets.c.epoch == before.epoch)
+        .values(values)
+        .returning(*TICKET_COLUMNS)
+    )
+    return ticket(connection.execute(statement).mappings().one())
+
+
+def _stamps(target: TicketStatus) -> dict[str, Any]:
+    """Say which timestamps a state sets and clears."""
+    match target:
+        case TicketStatus.OPEN:
+            return {"assigned_at": None, "resolved_at": None}
+        case TicketStatus.ASSIGNED:
+            return {"assigned_at": NOW, "resolved_at": None}
+        case TicketStatus.IN_PROGRESS:
+            return {"resolved_at": None}
+        case TicketStatus.RESOLVED:
+            return {"resolved_at": NOW}
+        case TicketStatus.SOLD:
+            return {"sold_at": NOW}
+        case TicketStatus.CLOSED:
+            return {}
+
+
+def record(
+    connection: Connection, before: Ticket, after: Ticket, *, cause: Cause, actor_id: int | None, note: str = ""
+) -> None:
+    """Write one line of history. A ticket that went back names the agent who lost it."""
+    connection.execute(
+        insert(ticket_events).values(
+            ticket_id=before.id,
+            cause=cause.value,
+            from_status=before.status.value,
+            to_status=after.status.value,
+            agent_id=after.agent_id if after.agent_id is not None else before.agent_id,
+            actor_id=actor_id,
+            epoch=after.epoch,
+            note=note,
+        )
+    )

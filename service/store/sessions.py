@@ -1,0 +1,148 @@
+"""Sessions as records: see `service.usecases.ports.people.SessionStore` for what each method promises.
+
+The database's clock judges what has expired. A session is over when it is revoked or expired, or when its user is
+deactivated or deleted; every statement here says so by the same conditions.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Engine, Update, Uuid, bindparam, delete, func, insert, or_, select, update
+
+from service.domain.model import Principal, Role
+from service.store.engine import statement, transaction
+from service.store.rows import NOW
+from service.store.tables import sessions, users
+from service.store.users import USER_COLUMNS, user
+from service.usecases.ports.people import Credentials, SessionTokensData
+
+_USER_ACTIVE = (users.c.is_active, users.c.deleted_at.is_(None))
+_GOES_ON = (sessions.c.revoked_at.is_(None), sessions.c.expires_at > NOW, users.c.id == sessions.c.user_id, *_USER_ACTIVE)
+
+_CREDENTIALS = select(*USER_COLUMNS, users.c.password_hash).where(*_USER_ACTIVE)
+
+_PRINCIPAL = (
+    select(users.c.id, users.c.username, users.c.role)
+    .select_from(sessions)
+    .join(users, users.c.id == sessions.c.user_id)
+    .where(sessions.c.id == bindparam("session_id", type_=Uuid()), *_GOES_ON)
+)
+
+
+class PostgresSessions:
+    """Keep sessions in PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def credentials(self, username: str) -> Credentials | None:
+        """Find an active user by name."""
+        return self._credentials(func.lower(users.c.username) == func.lower(username))
+
+    def credentials_of(self, user_id: int) -> Credentials | None:
+        """Find an active user by id."""
+        return self._credentials(users.c.id == user_id)
+
+    def _credentials(self, condition: ColumnElement[bool]) -> Credentials | None:
+        with statement(self._engine) as connection:
+            row = connection.execute(_CREDENTIALS.where(condition)).mappings().one_or_none()
+        return None if row is None else Credentials(user=user(row), password_hash=row["password_hash"])
+
+    def rehash(self, user_id: int, *, old_hash: str, new_hash: str) -> bool:
+        """Put a new hash in the place of the old."""
+        change = update(users).where(users.c.id == user_id, users.c.password_hash == old_hash)
+        with statement(self._engine) as connection:
+            return connection.execute(change.values(password_hash=new_hash)).rowcount == 1
+
+    def open(
+        self, user_id: int, *, password_hash: str, session_id: UUID, refresh_jti: UUID, life: timedelta
+    ) -> SessionTokensData | None:
+        """Write a session, unless the password has changed since it was checked.
+
+        The user's row is locked in share mode: a change of password is either seen here, or waits and then ends this
+        session with the others.
+        """
+        still = select(*USER_COLUMNS).where(users.c.id == user_id, users.c.password_hash == password_hash, *_USER_ACTIVE)
+        values = {"id": session_id, "user_id": user_id, "refresh_jti": refresh_jti, "expires_at": NOW + life}
+        with transaction(self._engine) as connection:
+            row = connection.execute(still.with_for_update(read=True)).mappings().one_or_none()
+            if row is None:
+                return None
+            expires_at = connection.execute(insert(sessions).values(values).returning(sessions.c.expires_at)).scalar_one()
+        return SessionTokensData(session_id=session_id, refresh_jti=refresh_jti, user=user(row), expires_at=expires_at)
+
+    def rotate(
+        self, session_id: UUID, *, presented: UUID, replacement: UUID, life: timedelta, grace: timedelta
+    ) -> SessionTokensData | None:
+        """Rotate where the present jti was presented; forgive the one before for a while; else revoke."""
+        token_columns = (sessions.c.refresh_jti, sessions.c.expires_at)
+        rotation = (
+            update(sessions)
+            .where(sessions.c.id == session_id, sessions.c.refresh_jti == presented, *_GOES_ON)
+            .values(refresh_jti=replacement, previous_jti=presented, rotated_at=NOW, expires_at=NOW + life)
+            .returning(*token_columns, *USER_COLUMNS)
+        )
+        forgiven = select(*token_columns, *USER_COLUMNS).where(
+            sessions.c.id == session_id,
+            sessions.c.previous_jti == presented,
+            sessions.c.rotated_at > NOW - grace,
+            *_GOES_ON,
+        )
+        with statement(self._engine) as connection:
+            row = (
+                connection.execute(rotation).mappings().one_or_none()
+                or connection.execute(forgiven).mappings().one_or_none()
+            )
+        if row is None:
+            self.revoke(session_id)
+            return None
+        return SessionTokensData(
+            session_id=session_id, refresh_jti=row["refresh_jti"], user=user(row), expires_at=row["expires_at"]
+        )
+
+    def revoke(self, session_id: UUID) -> None:
+        """End a session."""
+        change = update(sessions).where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
+        with statement(self._engine) as connection:
+            connection.execute(change.values(revoked_at=NOW))
+
+    def revoke_all(self, user_id: int, *, except_session: UUID | None) -> int:
+        """End a user's sessions."""
+        with statement(self._engine) as connection:
+            return connection.execute(_ending(user_id, except_session)).rowcount
+
+    def change_password(self, user_id: int, *, old_hash: str, new_hash: str, except_session: UUID) -> bool:
+        """Set a new hash and end the other sessions."""
+        change = (
+            update(users)
+            .where(users.c.id == user_id, users.c.password_hash == old_hash, *_USER_ACTIVE)
+            .values(password_hash=new_hash, updated_at=NOW)
+        )
+        with transaction(self._engine) as connection:
+            changed = connection.execute(change).rowcount == 1
+            if changed:
+                connection.execute(_ending(user_id, except_session))
+        return changed
+
+    def principal(self, session_id: UUID) -> Principal | None:
+        """Read who is calling, by one prepared query: this runs on every request."""
+        with statement(self._engine) as connection:
+            row = connection.execute(_PRINCIPAL, {"session_id": session_id}).one_or_none()
+        if row is None:
+            return None
+        return Principal(user_id=row.id, username=row.username, role=Role(row.role), session_id=session_id)
+
+    def purge_expired(self) -> int:
+        """Remove what is over; a missing session and an expired one are answered alike."""
+        over = or_(sessions.c.expires_at <= NOW, sessions.c.revoked_at.is_not(None))
+        with statement(self._engine) as connection:
+            return connection.execute(delete(sessions).where(over)).rowcount
+
+
+def _ending(user_id: int, except_session: UUID | None) -> Update:
+    change = update(sessions).where(sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None))
+    if except_session is not None:
+        change = change.where(sessions.c.id != except_session)
+    return change.values(revoked_at=NOW)

@@ -1,0 +1,171 @@
+"""Tickets as records: see `service.usecases.ports.tickets.TicketStore` for what each method promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, Select, insert, or_, select, text, update
+
+from service.domain.model import Cause, Page, Ticket, TicketEvent
+from service.store import moves, rows
+from service.store.engine import statement
+from service.store.paging import keyset_page
+from service.store.tables import ticket_events, tickets
+from service.usecases.ports.paging import PageRequest
+from service.usecases.ports.tickets import TicketChanges, TicketDraft, TicketFilter
+
+_COLUMNS = ", ".join(f"t.{column.name}" for column in rows.TICKET_COLUMNS)
+
+CREATE = text(f"""
+WITH drafts AS (
+    SELECT * FROM unnest(CAST(:subjects AS text[]), CAST(:descriptions AS text[]), CAST(:priorities AS text[]))
+        WITH ORDINALITY AS d (subject, description, priority, place)
+),
+t AS (
+    INSERT INTO tickets (subject, description, priority, created_by)
+    SELECT subject, description, priority, CAST(:actor_id AS bigint) FROM drafts ORDER BY place
+    RETURNING *
+),
+history AS (
+    INSERT INTO ticket_events (ticket_id, cause, to_status, actor_id, epoch)
+    SELECT id, :cause, status, created_by, epoch FROM t ORDER BY id
+)
+SELECT {_COLUMNS} FROM t ORDER BY id
+""")  # noqa: S608 - the columns are our own names
+
+SORT_KEYS = {
+    "id": tickets.c.id,
+    "created_at": tickets.c.created_at,
+    "updated_at": tickets.c.updated_at,
+    "subject": tickets.c.subject,
+}
+
+
+class PostgresTickets:
+    """Keep tickets in PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause) -> list[Ticket]:
+        """Write tickets and their first history lines by one statement, which commits by itself."""
+        with statement(self._engine) as connection:
+            result = connection.execute(
+                CREATE,
+                {
+                    "subjects": [draft.subject for draft in drafts],
+                    "descriptions": [draft.description for draft in drafts],
+                    "priorities": [draft.priority.value for draft in drafts],
+                    "actor_id": actor_id,
+                    "cause": cause.value,
+                },
+            )
+            return [rows.ticket(row) for row in result.mappings()]
+
+    def get(self, ticket_id: int) -> Ticket | None:
+        """Read one ticket."""
+        if not 1 <= ticket_id <= rows.MAX_BIGINT:
+            return None
+        query = select(*rows.TICKET_COLUMNS).where(tickets.c.id == ticket_id, tickets.c.deleted_at.is_(None))
+        with statement(self._engine) as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else rows.ticket(row)
+
+    def page(self, wanted: TicketFilter, request: PageRequest) -> Page[Ticket]:
+        """List tickets by keyset."""
+        with statement(self._engine) as connection:
+            return keyset_page(
+                connection,
+                select=_filtered(wanted),
+                columns=SORT_KEYS,
+                id_column=tickets.c.id,
+                request=request,
+                build=lambda row: rows.ticket(row._mapping),
+            )
+
+    def update(
+        self, ticket_id: int, changes: TicketChanges, *, actor_id: int | None, expected_epoch: int | None
+    ) -> tuple[Ticket, Ticket]:
+        """Change fields under the ticket's lock; a change that changes nothing writes nothing."""
+
+        def edit(connection: Connection) -> tuple[Ticket, Ticket]:
+            before, _ = moves.lock_ticket(connection, ticket_id)
+            moves.check_epoch(before, expected_epoch)
+            values = {
+                name: value
+                for name in ("subject", "description", "priority")
+                if (value := getattr(changes, name)) is not None and value != getattr(before, name)
+            }
+            if not values:
+                return before, before
+            change = (
+                update(tickets)
+                .where(tickets.c.id == ticket_id)
+                .values(**values, updated_at=rows.NOW)
+                .returning(*rows.TICKET_COLUMNS)
+            )
+            after = rows.ticket(connection.execute(change).mappings().one())
+            note = ", ".join(
+                f"priority {before.priority} -> {after.priority}" if name == "priority" else name for name in values
+            )
+            moves.record(connection, before, after, cause=Cause.EDIT, actor_id=actor_id, note=note)
+            return before, after
+
+        return moves.in_transaction(self._engine, edit)
+
+    def delete(self, ticket_id: int, *, actor_id: int | None, expected_epoch: int | None) -> Ticket:
+        """Mark a ticket deleted; the database takes it out of its holder's count."""
+
+        def mark_deleted(connection: Connection) -> Ticket:
+            before, _ = moves.lock_ticket(connection, ticket_id)
+            moves.check_epoch(before, expected_epoch)
+            mark = update(tickets).where(tickets.c.id == ticket_id).values(deleted_at=rows.NOW, updated_at=rows.NOW)
+            connection.execute(mark)
+            connection.execute(
+                insert(ticket_events).values(
+                    ticket_id=ticket_id,
+                    cause=Cause.DELETE.value,
+                    from_status=before.status.value,
+                    to_status=None,
+                    agent_id=before.agent_id,
+                    actor_id=actor_id,
+                    epoch=before.epoch,
+                )
+            )
+            return before
+
+        return moves.in_transaction(self._engine, mark_deleted)
+
+    def history(self, ticket_id: int, request: PageRequest) -> Page[TicketEvent]:
+        """List a ticket's events by keyset."""
+        with statement(self._engine) as connection:
+            return keyset_page(
+                connection,
+                select=select(*rows.EVENT_COLUMNS).where(ticket_events.c.ticket_id == ticket_id),
+                columns={"id": ticket_events.c.id},
+                id_column=ticket_events.c.id,
+                request=request,
+                build=lambda row: rows.event(row._mapping),
+            )
+
+
+def _filtered(wanted: TicketFilter) -> Select[tuple[object, ...]]:
+    query = select(*rows.TICKET_COLUMNS).where(tickets.c.deleted_at.is_(None))
+    if wanted.statuses:
+        query = query.where(tickets.c.status.in_([status.value for status in wanted.statuses]))
+    if wanted.priorities:
+        query = query.where(tickets.c.priority.in_([priority.value for priority in wanted.priorities]))
+    if wanted.agent_id is not None:
+        query = query.where(tickets.c.agent_id == wanted.agent_id)
+    if wanted.customer_id is not None:
+        query = query.where(tickets.c.customer_id == wanted.customer_id)
+    if wanted.text:
+        words = wanted.text
+        query = query.where(
+            or_(tickets.c.subject.icontains(words, autoescape=True), tickets.c.description.icontains(words, autoescape=True))
+        )
+    if wanted.created_after is not None:
+        query = query.where(tickets.c.created_at >= wanted.created_after)
+    if wanted.created_before is not None:
+        query = query.where(tickets.c.created_at < wanted.created_before)
+    return query

@@ -1,0 +1,104 @@
+"""Every Redis key and entry format, in one place.
+
+All keys share one hash tag, so that a script finds all of its keys on one node of a Redis Cluster.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from service.domain.model import Priority, QueuedTicket
+
+LETTERS = {Priority.HIGH: "h", Priority.MEDIUM: "m", Priority.LOW: "l"}
+"""How the claim ledger abbreviates a priority."""
+
+PRIORITIES = {letter: priority for priority, letter in LETTERS.items()}
+
+MAX_ID = 2**63 - 1
+
+_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Name the keys of one queue; `prefix` keeps several queues on one server apart."""
+
+    prefix: str
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((f"{{{self.prefix}}}", *parts))
+
+    def queue(self, priority: Priority) -> str:
+        """LIST of ids, strictly ascending."""
+        return self._key("queue", priority.value)
+
+    def held(self, agent_id: int) -> str:
+        """SET of the ids an agent holds."""
+        return self._key("held", str(agent_id))
+
+    @property
+    def held_pattern(self) -> str:
+        """Match every held set (for SCAN)."""
+        return self._key("held", "*")
+
+    def agent_of(self, held_key: str) -> int:
+        """Read the agent's id back from the key of a held set."""
+        return int(held_key.rsplit(":", 1)[1])
+
+    @property
+    def claims(self) -> str:
+        """ZSET of claims in flight, scored by the server's time in milliseconds."""
+        return self._key("claims")
+
+    def reply(self, claim_id: UUID) -> str:
+        """STRING: what a claim popped, kept for a minute."""
+        return self._key("reply", str(claim_id))
+
+    @property
+    def generation(self) -> str:
+        """STRING: present while the queue is trusted; absent means flushed or new, not empty."""
+        return self._key("generation")
+
+    @property
+    def quarantine(self) -> str:
+        """LIST of entries that were no ids, newest last, at most a thousand."""
+        return self._key("quarantine")
+
+    def snapshot(self, token: str, priority: Priority) -> str:
+        """LIST: a frozen copy of a queue."""
+        return self._key("snap", token, priority.value)
+
+    def staging(self, token: str, priority: Priority) -> str:
+        """LIST: a queue being built."""
+        return self._key("stage", token, priority.value)
+
+
+def parse_id(entry: str) -> int | None:
+    """Read a queue entry; None when it is no id as we write them (positive, canonical, 64 bits)."""
+    if _ID.fullmatch(entry) is None:
+        return None
+    value = int(entry)
+    return value if value <= MAX_ID else None
+
+
+def pack(tickets: Iterable[QueuedTicket]) -> str:
+    """Write tickets as the claim ledger does: ``m12,m15,h7``."""
+    return ",".join(f"{LETTERS[ticket.priority]}{ticket.id}" for ticket in tickets)
+
+
+def unpack(packed: str) -> tuple[QueuedTicket, ...]:
+    """Read what `pack` or claim.lua wrote, each ticket once; entries that are not ours are left out."""
+    found: dict[int, QueuedTicket] = {}
+    for item in packed.split(","):
+        priority, ticket_id = PRIORITIES.get(item[:1]), parse_id(item[1:])
+        if priority is not None and ticket_id is not None:
+            found.setdefault(ticket_id, QueuedTicket(ticket_id, priority))
+    return tuple(found.values())
+
+
+def claim_member(claim_id: UUID, agent_id: int, packed: str) -> str:
+    """Name a claim in the ledger: ``<claim id>|<agent id>|<tickets>``; claim.lua builds the same."""
+    return f"{claim_id}|{agent_id}|{packed}"

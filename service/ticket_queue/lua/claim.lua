@@ -1,0 +1,64 @@
+-- Pop the oldest ids an agent may take, under the cap, and note the claim in the ledger; all or nothing.
+-- A claim id seen within the last minute gets its first answer again and pops nothing.
+-- KEYS: generation held claims reply quarantine queue...
+-- ARGV: claim_id agent_id wanted capacity reply_ttl_s letter...
+-- RETURNS: {trusted, full, packed}: 1 or 0, 1 or 0, and the tickets as "m12,m15" ("" for none).
+local generation, held, claims, reply, quarantine = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local claim_id, agent_id = ARGV[1], ARGV[2]
+local wanted, capacity, reply_ttl_s = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local FIRST_QUEUE, FIRST_LETTER = 6, 6
+local QUARANTINE_LIMIT = 1000
+local PASSES = 4 -- a queue is popped again for entries that turned out to be poison, this often at most
+
+local seen = redis.call('GET', reply)
+if seen then
+    return {1, 0, seen}
+end
+if redis.call('EXISTS', generation) == 0 then
+    return {0, 0, ''}
+end
+-- These two also fail on a key of the wrong type, while nothing has been popped yet.
+local room = capacity - redis.call('SCARD', held)
+redis.call('ZCARD', claims)
+for k = FIRST_QUEUE, #KEYS do
+    redis.call('LLEN', KEYS[k])
+end
+if room <= 0 then
+    return {1, 1, ''}
+end
+
+local function is_id(entry)
+    return #entry <= 19 and string.find(entry, '^[1-9]%d*$') ~= nil
+end
+
+local left = math.min(wanted, room)
+local ids, packed = {}, {}
+for k = FIRST_QUEUE, #KEYS do
+    local letter = ARGV[FIRST_LETTER + k - FIRST_QUEUE]
+    for _ = 1, PASSES do
+        local popped = left > 0 and redis.call('LPOP', KEYS[k], left)
+        if not popped then
+            break
+        end
+        for _, entry in ipairs(popped) do
+            if is_id(entry) then
+                ids[#ids + 1] = entry
+                packed[#packed + 1] = letter .. entry
+                left = left - 1
+            else
+                redis.call('RPUSH', quarantine, entry)
+                redis.call('LTRIM', quarantine, -QUARANTINE_LIMIT, -1)
+            end
+        end
+    end
+end
+if #ids == 0 then
+    return {1, 0, ''}
+end
+
+local answer = table.concat(packed, ',')
+local now = redis.call('TIME')
+redis.call('SADD', held, unpack(ids))
+redis.call('ZADD', claims, now[1] * 1000 + math.floor(now[2] / 1000), claim_id .. '|' .. agent_id .. '|' .. answer)
+redis.call('SET', reply, answer, 'EX', reply_ttl_s)
+return {1, 0, answer}

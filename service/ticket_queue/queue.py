@@ -1,0 +1,143 @@
+"""The ticket queue on Redis: see `service.usecases.ports.queue.TicketQueue` for what each method promises."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from uuid import UUID, uuid4
+
+from redis import Redis
+
+from service.domain.model import Priority, QueuedTicket
+from service.ticket_queue.client import errors_as_facts
+from service.ticket_queue.keys import LETTERS, Keys, claim_member, unpack
+from service.ticket_queue.scripts import script
+from service.usecases.ports.queue import Popped
+
+REPLY_TTL_S = 60
+"""How long a claim's answer is kept for a repeated call."""
+
+BATCH = 500
+"""Ids handed to one script call: it holds everybody up while it runs."""
+
+MAX_SCAN = 1_000
+"""How far from either end of a queue an id is still removed on the request path."""
+
+
+class RedisTicketQueue:
+    """Keep the queue on a Redis or Valkey server (6.2 or later), by scripts alone."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def claim(
+        self, *, claim_id: UUID, agent_id: int, wanted: int, capacity: int, priorities: Sequence[Priority]
+    ) -> Popped:
+        """Run claim.lua."""
+        keys = self._keys
+        with errors_as_facts():
+            trusted, full, packed = script("claim").run(
+                self._client,
+                {
+                    "generation": keys.generation,
+                    "held": keys.held(agent_id),
+                    "claims": keys.claims,
+                    "reply": keys.reply(claim_id),
+                    "quarantine": keys.quarantine,
+                    "queue": [keys.queue(priority) for priority in priorities],
+                },
+                {
+                    "claim_id": str(claim_id),
+                    "agent_id": agent_id,
+                    "wanted": wanted,
+                    "capacity": capacity,
+                    "reply_ttl_s": REPLY_TTL_S,
+                    "letter": [LETTERS[priority] for priority in priorities],
+                },
+            )
+        return Popped(
+            claim_id=claim_id,
+            agent_id=agent_id,
+            tickets=unpack(packed),
+            trusted=bool(trusted),
+            full=bool(full),
+            token=claim_member(claim_id, agent_id, packed),
+        )
+
+    def settle(self, popped: Popped, *, refused: Iterable[int] = (), back: Iterable[QueuedTicket] = ()) -> None:
+        """Give back first, then run settle.lua: dying in between leaves a claim that the reconciler ends again."""
+        returned = list(back)
+        if returned:
+            self.enqueue(returned)
+        with errors_as_facts():
+            script("settle").run(
+                self._client,
+                {"held": self._keys.held(popped.agent_id), "claims": self._keys.claims},
+                {"member": popped.token, "unhold": [*refused, *(ticket.id for ticket in returned)]},
+            )
+
+    def enqueue(self, tickets: Sequence[QueuedTicket]) -> int:
+        """Run enqueue.lua, a batch at a time, ascending."""
+        inserted = 0
+        with errors_as_facts():
+            for priority, ids in _batches(tickets):
+                answer = script("enqueue").run(
+                    self._client,
+                    {"generation": self._keys.generation, "queue": self._keys.queue(priority)},
+                    {"id": ids},
+                )
+                if answer < 0:
+                    return inserted
+                inserted += answer
+        return inserted
+
+    def remove(self, tickets: Sequence[QueuedTicket]) -> int:
+        """Run remove.lua, a batch at a time."""
+        with errors_as_facts():
+            return sum(
+                script("remove").run(
+                    self._client, {"queue": self._keys.queue(priority)}, {"max_scan": MAX_SCAN, "id": ids}
+                )
+                for priority, ids in _batches(tickets)
+            )
+
+    def hold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
+        """SADD."""
+        ids = list(ticket_ids)
+        if ids:
+            with errors_as_facts():
+                self._client.sadd(self._keys.held(agent_id), *ids)
+
+    def unhold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
+        """SREM."""
+        ids = list(ticket_ids)
+        if ids:
+            with errors_as_facts():
+                self._client.srem(self._keys.held(agent_id), *ids)
+
+    def depths(self) -> Mapping[Priority, int]:
+        """LLEN of each queue."""
+        with errors_as_facts():
+            return {priority: int(self._client.llen(self._keys.queue(priority))) for priority in Priority}
+
+    def is_trusted(self) -> bool:
+        """EXISTS of the generation marker."""
+        with errors_as_facts():
+            return bool(self._client.exists(self._keys.generation))
+
+    def probe(self) -> None:
+        """Run claim.lua for nobody, wanting nothing: the whole way, and no effect."""
+        self.claim(claim_id=uuid4(), agent_id=0, wanted=0, capacity=1, priorities=tuple(Priority))
+
+
+def _batches(tickets: Iterable[QueuedTicket]) -> Iterator[tuple[Priority, list[int]]]:
+    """Sort tickets into their queues, ascending, and cut them into batches."""
+    by_priority: dict[Priority, set[int]] = defaultdict(set)
+    for ticket in tickets:
+        by_priority[ticket.priority].add(ticket.id)
+    for priority, ids in by_priority.items():
+        remaining = iter(sorted(ids))
+        while batch := list(islice(remaining, BATCH)):
+            yield priority, batch

@@ -1,0 +1,171 @@
+"""Working tickets: sell, start, resolve, close, release, and the admin's return, reopen and assign.
+
+Each move is one guarded transaction in PostgreSQL, and then a hint to the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.domain.errors import FairdealError
+from service.domain.model import Cause, Ticket, TicketStatus
+from service.domain.policy import sources
+from service.domain.ticket_rules import clean_note
+from service.usecases.customers import check_customer
+from service.usecases.hints import follow
+from service.usecases.ports.people import CustomerDraft
+from service.usecases.ports.queue import TicketQueue
+from service.usecases.ports.tickets import AssignmentStore, Buyer, Move
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """One ticket to sell, and to whom."""
+
+    ticket_id: int
+    buyer: Buyer
+
+
+@dataclass(frozen=True, slots=True)
+class SaleResult:
+    """What became of one sale: a ticket, or the reason why not."""
+
+    ticket_id: int
+    ticket: Ticket | None
+    error: FairdealError | None
+
+
+class Lifecycle:
+    """Move tickets from state to state, each move guarded by state, holder and epoch."""
+
+    def __init__(self, *, store: AssignmentStore, queue: TicketQueue) -> None:
+        self._store = store
+        self._queue = queue
+
+    def sell(self, agent_id: int, ticket_id: int, buyer: Buyer, *, expected_epoch: int | None = None) -> Ticket:
+        """Sell a held ticket to a customer, which frees its slot. Repeating the same sale changes nothing.
+
+        Raises `InvalidInput`, `NotFound` (also for somebody else's ticket), `IllegalMove`, `StaleEpoch`.
+        """
+        moved = self._store.sell(
+            agent_id=agent_id, ticket_id=ticket_id, buyer=_checked(buyer), expected_epoch=expected_epoch
+        )
+        follow(self._queue, before=moved.before, after=moved.after)
+        return moved.after
+
+    def sell_many(self, agent_id: int, sales: Sequence[Sale]) -> list[SaleResult]:
+        """Sell several tickets, each on its own: one that cannot be sold keeps no other from being sold."""
+        return [self._try_sale(agent_id, sale) for sale in sales]
+
+    def _try_sale(self, agent_id: int, sale: Sale) -> SaleResult:
+        try:
+            return SaleResult(sale.ticket_id, self.sell(agent_id, sale.ticket_id, sale.buyer), None)
+        except FairdealError as error:
+            return SaleResult(sale.ticket_id, None, error)
+
+    def start(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
+        """Begin work on a held ticket, or take up a resolved one again if the hand has room."""
+        target = TicketStatus.IN_PROGRESS
+        return self._by_holder(agent_id, ticket_id, target, Cause.START, expected_epoch=expected_epoch)
+
+    def resolve(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
+        """Resolve a held ticket, which frees its slot."""
+        target = TicketStatus.RESOLVED
+        return self._by_holder(agent_id, ticket_id, target, Cause.RESOLVE, expected_epoch=expected_epoch)
+
+    def close(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
+        """Close a resolved ticket."""
+        target = TicketStatus.CLOSED
+        return self._by_holder(agent_id, ticket_id, target, Cause.CLOSE, expected_epoch=expected_epoch)
+
+    def release(self, agent_id: int, ticket_id: int, *, reason: str, expected_epoch: int | None = None) -> Ticket:
+        """Give a held ticket back to its place in the queue."""
+        return self._move(
+            Move(
+                ticket_id=ticket_id,
+                sources=(TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS),
+                target=TicketStatus.OPEN,
+                cause=Cause.RELEASE,
+                actor_id=agent_id,
+                holder_id=agent_id,
+                expected_epoch=expected_epoch,
+                note=clean_note(reason, required="reason"),
+            )
+        )
+
+    def return_one(
+        self, ticket_id: int, *, actor_id: int | None, reason: str = "", expected_epoch: int | None = None
+    ) -> Ticket:
+        """Take a held ticket from its agent and put it back to its place in the queue (admin)."""
+        return self._move(
+            Move(
+                ticket_id=ticket_id,
+                sources=(TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS),
+                target=TicketStatus.OPEN,
+                cause=Cause.RETURN,
+                actor_id=actor_id,
+                expected_epoch=expected_epoch,
+                note=clean_note(reason),
+            )
+        )
+
+    def reopen(
+        self, ticket_id: int, *, actor_id: int | None, reason: str = "", expected_epoch: int | None = None
+    ) -> Ticket:
+        """Put a resolved or closed ticket back to its place in the queue (admin)."""
+        return self._move(
+            Move(
+                ticket_id=ticket_id,
+                sources=(TicketStatus.RESOLVED, TicketStatus.CLOSED),
+                target=TicketStatus.OPEN,
+                cause=Cause.REOPEN,
+                actor_id=actor_id,
+                expected_epoch=expected_epoch,
+                note=clean_note(reason),
+            )
+        )
+
+    def assign(
+        self, ticket_id: int, *, agent_id: int, actor_id: int | None, expected_epoch: int | None = None
+    ) -> Ticket:
+        """Give an open or held ticket to an agent, whatever its priority (admin).
+
+        Raises `AgentAtCapacity`, `AgentInactive`, `AgentAway` besides the usual.
+        """
+        return self._move(
+            Move(
+                ticket_id=ticket_id,
+                sources=(TicketStatus.OPEN, TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS),
+                target=TicketStatus.ASSIGNED,
+                cause=Cause.REASSIGN,
+                actor_id=actor_id,
+                to_agent_id=agent_id,
+                expected_epoch=expected_epoch,
+            )
+        )
+
+    def _by_holder(
+        self, agent_id: int, ticket_id: int, target: TicketStatus, cause: Cause, *, expected_epoch: int | None
+    ) -> Ticket:
+        return self._move(
+            Move(
+                ticket_id=ticket_id,
+                sources=sources(target),
+                target=target,
+                cause=cause,
+                actor_id=agent_id,
+                holder_id=agent_id,
+                expected_epoch=expected_epoch,
+            )
+        )
+
+    def _move(self, move: Move) -> Ticket:
+        moved = self._store.move(move)
+        follow(self._queue, before=moved.before, after=moved.after)
+        return moved.after
+
+
+def _checked(buyer: Buyer) -> Buyer:
+    customer = check_customer(CustomerDraft(name=buyer.name, email=buyer.email))
+    return Buyer(name=customer.name, email=customer.email)

@@ -1,0 +1,297 @@
+"""What the use cases need to keep users, agents, customers and sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final, Protocol
+from uuid import UUID
+
+from service.domain.model import (
+    MAX_CAPACITY,
+    Agent,
+    Availability,
+    Customer,
+    Level,
+    Page,
+    Principal,
+    QueuedTicket,
+    Role,
+    User,
+)
+from service.usecases.ports.paging import PageRequest
+
+
+class Unset(Enum):
+    """Stand for "leave as it is" where None is a value of its own."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserDraft:
+    """A user to be."""
+
+    username: str
+    password: str = field(repr=False)
+    role: Role
+    email: str | None = None
+    first_name: str = ""
+    last_name: str = ""
+    phone: str = ""
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserChanges:
+    """New values for a user; None leaves a field as it is, and so does `UNSET` for the email, which None clears."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    role: Role | None = None
+    email: str | Unset | None = UNSET
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    is_active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserFilter:
+    """Which users to list; `text` is looked for in username, email and names."""
+
+    text: str | None = None
+    role: Role | None = None
+    is_active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentProfile:
+    """What an agent has beyond a user."""
+
+    level: Level = Level.JUNIOR
+    availability: Availability = Availability.AVAILABLE
+    auto_assign: bool = False
+    capacity: int = MAX_CAPACITY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDraft:
+    """An agent to be: the user and the profile in one."""
+
+    username: str
+    password: str = field(repr=False)
+    email: str | None = None
+    first_name: str = ""
+    last_name: str = ""
+    phone: str = ""
+    is_active: bool = True
+    level: Level = Level.JUNIOR
+    availability: Availability = Availability.AVAILABLE
+    auto_assign: bool = False
+    capacity: int = MAX_CAPACITY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChanges:
+    """New values for an agent's profile; None leaves a field as it is."""
+
+    level: Level | None = None
+    availability: Availability | None = None
+    auto_assign: bool | None = None
+    capacity: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentChanges(ProfileChanges):
+    """New values for an agent, user and profile; None leaves a field as it is (`UNSET` does for the email)."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    email: str | Unset | None = UNSET
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    is_active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFilter:
+    """Which agents to list; `text` is looked for in username, email and names."""
+
+    text: str | None = None
+    level: Level | None = None
+    availability: Availability | None = None
+    is_active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerDraft:
+    """A customer to be."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerChanges:
+    """New values for a customer; None leaves a field as it is."""
+
+    name: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerFilter:
+    """Which customers to list; `text` is looked for in name and email."""
+
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A user as written, and the tickets that the change took from their hands."""
+
+    user: User
+    returned: tuple[QueuedTicket, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAgent:
+    """An agent as written, and the tickets that the change took from their hands."""
+
+    agent: Agent
+    returned: tuple[QueuedTicket, ...] = ()
+
+
+class UserStore(Protocol):
+    """Users as records. In drafts and changes of this port, `password` holds the hash.
+
+    Unique values that are taken raise `AlreadyExists`. A user who stops working as an agent (deactivated, deleted,
+    another role) loses what they hold in the same transaction. Whoever is deactivated or deleted, or gets another
+    password, loses all sessions in the same transaction. The last active admin stays: `Conflict`.
+    """
+
+    def create(self, draft: UserDraft) -> User:
+        """Write a user, and for the role agent a profile of defaults with it."""
+
+    def get(self, user_id: int) -> User | None:
+        """Read one user; None when there is none or they are deleted."""
+
+    def page(self, wanted: UserFilter, request: PageRequest) -> Page[User]:
+        """List users by keyset. Raises `InvalidInput` for a cursor or sort key that is not ours."""
+
+    def update(self, user_id: int, changes: UserChanges, *, actor_id: int | None) -> Stored:
+        """Change a user. Raises `NotFound`, `AlreadyExists`, `Conflict` (last admin)."""
+
+    def delete(self, user_id: int, *, actor_id: int | None) -> tuple[QueuedTicket, ...]:
+        """Mark a user deleted and return what they held. Raises `NotFound`, `Conflict` (last admin)."""
+
+    def ensure_admin(self, draft: Callable[[], UserDraft]) -> tuple[User, bool]:
+        """Return the first active admin, or else create `draft()`; the flag says whether that was needed."""
+
+
+class AgentStore(Protocol):
+    """Agents as records; what `UserStore` says of the user half holds here too."""
+
+    def create(self, draft: AgentDraft) -> Agent:
+        """Write the user and the profile in one transaction. Raises `AlreadyExists`."""
+
+    def create_profile(self, user_id: int, profile: AgentProfile) -> Agent:
+        """Write the profile of a user with the role agent. Raises `NotFound`, `Conflict` (role), `AlreadyExists`."""
+
+    def get(self, agent_id: int) -> Agent | None:
+        """Read one agent; None when there is none, they are deleted or have another role."""
+
+    def page(self, wanted: AgentFilter, request: PageRequest) -> Page[Agent]:
+        """List agents by keyset. Raises `InvalidInput` for a cursor or sort key that is not ours."""
+
+    def update(self, agent_id: int, changes: AgentChanges, *, actor_id: int | None) -> StoredAgent:
+        """Change an agent. Raises `NotFound`, `AlreadyExists`, `Conflict` (capacity below what is held)."""
+
+    def delete(self, agent_id: int, *, actor_id: int | None) -> tuple[QueuedTicket, ...]:
+        """Mark the agent's user deleted and return what they held. Raises `NotFound`."""
+
+
+class CustomerStore(Protocol):
+    """Customers as records; the email is unique whatever its case."""
+
+    def create(self, draft: CustomerDraft) -> Customer:
+        """Write a customer. Raises `AlreadyExists`."""
+
+    def get(self, customer_id: int) -> Customer | None:
+        """Read one customer."""
+
+    def page(self, wanted: CustomerFilter, request: PageRequest) -> Page[Customer]:
+        """List customers by keyset. Raises `InvalidInput` for a cursor or sort key that is not ours."""
+
+    def update(self, customer_id: int, changes: CustomerChanges) -> Customer:
+        """Change a customer. Raises `NotFound`, `AlreadyExists`."""
+
+    def delete(self, customer_id: int) -> None:
+        """Remove a customer. Raises `NotFound`, `Conflict` when tickets refer to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """A user, and the hash that their password must match."""
+
+    user: User
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionTokensData:
+    """What a pair of tokens is made of; `expires_at` is the end of an unused refresh token."""
+
+    session_id: UUID
+    refresh_jti: UUID
+    user: User
+    expires_at: datetime
+
+
+class SessionStore(Protocol):
+    """Sessions as records, judged by the database's clock."""
+
+    def credentials(self, username: str) -> Credentials | None:
+        """Read a user by name, whatever its case; None when there is none, or deleted, or deactivated."""
+
+    def credentials_of(self, user_id: int) -> Credentials | None:
+        """Read a user by id; None as above."""
+
+    def rehash(self, user_id: int, *, old_hash: str, new_hash: str) -> bool:
+        """Put a new hash of the same password in the place of the old; False when it has changed meanwhile."""
+
+    def open(
+        self, user_id: int, *, password_hash: str, session_id: UUID, refresh_jti: UUID, life: timedelta
+    ) -> SessionTokensData | None:
+        """Write a session; None when the user is no longer active or the hash no longer theirs."""
+
+    def rotate(
+        self, session_id: UUID, *, presented: UUID, replacement: UUID, life: timedelta, grace: timedelta
+    ) -> SessionTokensData | None:
+        """Put `replacement` in the place of the `presented` jti and let the session live `life` from now.
+
+        The jti before the present one is answered with the present one for `grace`. Any other revokes the session:
+        somebody uses a copy. None when the session does not go on.
+        """
+
+    def revoke(self, session_id: UUID) -> None:
+        """End a session; nothing happens when it is over."""
+
+    def revoke_all(self, user_id: int, *, except_session: UUID | None) -> int:
+        """End a user's sessions and count them."""
+
+    def change_password(self, user_id: int, *, old_hash: str, new_hash: str, except_session: UUID) -> bool:
+        """Set a new hash and end the user's other sessions at once; False when the hash has changed meanwhile."""
+
+    def principal(self, session_id: UUID) -> Principal | None:
+        """Read who a session belongs to; None when it, or the user, is over."""
+
+    def purge_expired(self) -> int:
+        """Remove sessions that are over and count them."""

@@ -1,0 +1,92 @@
+"""Tickets as records: create (which queues them), read, change, delete, and their history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from service.domain.errors import InvalidInput, NotFound
+from service.domain.model import Cause, Page, Principal, Role, Ticket, TicketEvent
+from service.domain.ticket_rules import clean_description, clean_subject
+from service.usecases.hints import follow, hint, queued
+from service.usecases.ports.paging import PageRequest
+from service.usecases.ports.queue import TicketQueue
+from service.usecases.ports.tickets import TicketChanges, TicketDraft, TicketFilter, TicketStore
+
+
+class Tickets:
+    """Keep tickets; every created one queues itself after commit."""
+
+    def __init__(self, *, store: TicketStore, queue: TicketQueue) -> None:
+        self._store = store
+        self._queue = queue
+
+    def create(self, draft: TicketDraft, *, actor_id: int | None) -> Ticket:
+        """Create one ticket. Raises `InvalidInput`, `StoreUnavailable`."""
+        return self.create_many([draft], actor_id=actor_id, cause=Cause.CREATE)[0]
+
+    def create_many(
+        self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause = Cause.IMPORT
+    ) -> list[Ticket]:
+        """Create tickets in one transaction, in the order given, then queue them.
+
+        Once this returns they are never lost: if the queue did not hear of them, the reconciler will tell it.
+        Raises `InvalidInput`, `StoreUnavailable`.
+        """
+        created = self._store.create([clean_draft(draft) for draft in drafts], actor_id=actor_id, cause=cause)
+        with hint("enqueue"):
+            self._queue.enqueue([queued(ticket) for ticket in created])
+        return created
+
+    def get(self, ticket_id: int, *, viewer: Principal) -> Ticket:
+        """Read one ticket. Raises `NotFound`, also for an agent who asks for somebody else's."""
+        ticket = self._store.get(ticket_id)
+        if ticket is None or (viewer.role is Role.AGENT and ticket.agent_id != viewer.user_id):
+            raise NotFound(f"There is no ticket {ticket_id}")
+        return ticket
+
+    def page(self, wanted: TicketFilter, request: PageRequest, *, viewer: Principal) -> Page[Ticket]:
+        """List tickets; an agent sees their own alone. Raises `InvalidInput`."""
+        if viewer.role is Role.AGENT:
+            if wanted.agent_id not in (None, viewer.user_id):
+                return Page(items=(), next=None, total=0, total_is_exact=True)
+            wanted = replace(wanted, agent_id=viewer.user_id)
+        if wanted.text is not None and "\x00" in wanted.text:
+            raise InvalidInput(("q", "must not contain a NUL character"))
+        return self._store.page(wanted, request)
+
+    def update(
+        self, ticket_id: int, changes: TicketChanges, *, actor_id: int | None, expected_epoch: int | None = None
+    ) -> Ticket:
+        """Change a ticket's fields. A new priority moves a queued ticket to the place its id has in the other queue.
+
+        Raises `InvalidInput`, `NotFound`, `StaleEpoch`.
+        """
+        clean = TicketChanges(
+            subject=None if changes.subject is None else clean_subject(changes.subject),
+            description=None if changes.description is None else clean_description(changes.description),
+            priority=changes.priority,
+        )
+        before, after = self._store.update(ticket_id, clean, actor_id=actor_id, expected_epoch=expected_epoch)
+        if before.priority is not after.priority:
+            follow(self._queue, before=before, after=after)
+        return after
+
+    def delete(self, ticket_id: int, *, actor_id: int | None, expected_epoch: int | None = None) -> None:
+        """Delete a ticket: it leaves queue and hand, its history stays. Raises `NotFound`, `StaleEpoch`."""
+        before = self._store.delete(ticket_id, actor_id=actor_id, expected_epoch=expected_epoch)
+        follow(self._queue, before=before, after=None)
+
+    def history(self, ticket_id: int, request: PageRequest, *, viewer: Principal) -> Page[TicketEvent]:
+        """List what happened to a ticket, oldest first. Raises `NotFound` as `get` does, `InvalidInput`."""
+        self.get(ticket_id, viewer=viewer)
+        return self._store.history(ticket_id, request)
+
+
+def clean_draft(draft: TicketDraft) -> TicketDraft:
+    """Trim and check a draft's texts. Raises `InvalidInput`."""
+    return TicketDraft(
+        subject=clean_subject(draft.subject),
+        description=clean_description(draft.description),
+        priority=draft.priority,
+    )
