@@ -8,13 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from scripts.account import Account
-from scripts.waiting import wait_until
+from scripts.waiting import Check, never_interrupted
 
 Process = subprocess.Popen[bytes]
 StopSteps = tuple[tuple[signal.Signals, float], ...]
@@ -56,15 +57,30 @@ def spawn(
         )
 
 
-def stop(process: Process, steps: StopSteps) -> int:
-    """End a child and its whole session by `steps`, at last by SIGKILL; return its exit status."""
-    for signal_number, patience_s in steps:
-        if process.poll() is not None:
-            break
-        process.send_signal(signal_number)
-        wait_until(lambda: process.poll() is not None, patience_s)
-    signal_group(process, signal.SIGKILL)
+def stop(process: Process, steps: StopSteps, *, turn: Check = never_interrupted) -> int:
+    """End a child by `steps`, at last by SIGKILL; return its exit status."""
+    stop_all([(process, steps)], turn=turn)
     return process.wait()
+
+
+def stop_all(children: Sequence[tuple[Process, StopSteps]], *, turn: Check = never_interrupted) -> None:
+    """End children side by side, each by its steps, at last by SIGKILL.
+
+    `turn` is called while waiting: somebody must read what they still have to say, or they block on it.
+    """
+    ahead = {process.pid: list(steps) for process, steps in children}
+    due = dict.fromkeys(ahead, 0.0)
+    while alive := [process for process, _ in children if process.poll() is None]:
+        for process in alive:
+            if time.monotonic() < due[process.pid]:
+                continue
+            signal_number, patience_s = ahead[process.pid].pop(0) if ahead[process.pid] else (signal.SIGKILL, 1.0)
+            process.send_signal(signal_number)
+            due[process.pid] = time.monotonic() + patience_s
+        turn()
+        time.sleep(0.01)
+    for process, _ in children:
+        signal_group(process, signal.SIGKILL)
 
 
 def signal_group(process: Process, signal_number: signal.Signals) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 import psycopg2
+from psycopg2 import sql
 
 from scripts import child
 from scripts.account import Account, make_directory, working_directory, write_private
@@ -79,12 +81,32 @@ class Postgres:
             )
 
     def answers(self) -> bool:
-        """Say whether the server lets us in."""
+        """Say whether the server lets us in. Raises `ServerFailedError` when it never will."""
         try:
             psycopg2.connect(self.url, connect_timeout=2).close()
-        except psycopg2.OperationalError:
+        except psycopg2.OperationalError as exc:
+            if "password authentication failed" in str(exc):
+                raise ServerFailedError(
+                    f"the data in {self.data} were made with another password than the one kept now; "
+                    "bring back the secrets.json that belongs to them, or move the directory away to start empty"
+                ) from exc
             return False
         return True
+
+    def ensure_database(self, name: str, password: str) -> str:
+        """Make an ordinary account and a database of its own, both called `name`; return their URL."""
+        connection = psycopg2.connect(self.url)
+        connection.autocommit = True
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,))
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
+                    sql.Identifier(name), sql.Literal(password)
+                ))
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(name)))
+        return f"postgresql://{name}:{password}@{LOOPBACK}:{self.port}/{name}"
 
     def create_data(self, check: Check = never_interrupted) -> None:
         """Make the data directory if there is none.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from service.usecases.assignments import Assignments
     from service.usecases.customers import Customers
     from service.usecases.invariants import Invariants
+    from service.usecases.lifecycle import Lifecycle
     from service.usecases.ports.queue import TicketQueue
     from service.usecases.sessions import Sessions
     from service.usecases.tickets import Tickets
@@ -41,7 +42,11 @@ class Services(Protocol):
 
     @property
     def assignments(self) -> Assignments:
-        """Who has which ticket."""
+        """Dealing tickets out."""
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Working tickets: each move from state to state."""
 
     @property
     def users(self) -> Users:

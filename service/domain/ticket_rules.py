@@ -46,7 +46,7 @@ def clean_description(value: object) -> str:
 
 
 def clean_note(value: object, *, field: str = "note") -> str:
-    """Trim a remark, which may be empty. Raises `InvalidInput` (about `field`) beyond 1,000 characters, and as above."""
+    """Trim a remark, which may be empty. Raises `InvalidInput` about `field` beyond 1,000 characters, and as above."""
     note = _text(field, value).strip()
     if len(note) > MAX_NOTE:
         raise InvalidInput((field, f"must be at most {MAX_NOTE} characters, not {len(note)}"))

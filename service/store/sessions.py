@@ -19,15 +19,17 @@ from service.store.users import USER_COLUMNS, user
 from service.usecases.ports.people import Credentials, SessionTokensData
 
 _USER_ACTIVE = (users.c.is_active, users.c.deleted_at.is_(None))
-_GOES_ON = (sessions.c.revoked_at.is_(None), sessions.c.expires_at > NOW, users.c.id == sessions.c.user_id, *_USER_ACTIVE)
+_GOES_ON = (
+    sessions.c.revoked_at.is_(None),
+    sessions.c.expires_at > NOW,
+    users.c.id == sessions.c.user_id,
+    *_USER_ACTIVE,
+)
 
 _CREDENTIALS = select(*USER_COLUMNS, users.c.password_hash).where(*_USER_ACTIVE)
 
-_PRINCIPAL = (
-    select(users.c.id, users.c.username, users.c.role)
-    .select_from(sessions)
-    .join(users, users.c.id == sessions.c.user_id)
-    .where(sessions.c.id == bindparam("session_id", type_=Uuid()), *_GOES_ON)
+_PRINCIPAL = select(users.c.id, users.c.username, users.c.role).where(
+    sessions.c.id == bindparam("session_id", type_=Uuid()), *_GOES_ON
 )
 
 
@@ -64,13 +66,15 @@ class PostgresSessions:
         The user's row is locked in share mode: a change of password is either seen here, or waits and then ends this
         session with the others.
         """
-        still = select(*USER_COLUMNS).where(users.c.id == user_id, users.c.password_hash == password_hash, *_USER_ACTIVE)
+        unchanged = (users.c.id == user_id, users.c.password_hash == password_hash, *_USER_ACTIVE)
         values = {"id": session_id, "user_id": user_id, "refresh_jti": refresh_jti, "expires_at": NOW + life}
+        opening = insert(sessions).values(values).returning(sessions.c.expires_at)
         with transaction(self._engine) as connection:
-            row = connection.execute(still.with_for_update(read=True)).mappings().one_or_none()
+            still = select(*USER_COLUMNS).where(*unchanged).with_for_update(read=True)
+            row = connection.execute(still).mappings().one_or_none()
             if row is None:
                 return None
-            expires_at = connection.execute(insert(sessions).values(values).returning(sessions.c.expires_at)).scalar_one()
+            expires_at = connection.execute(opening).scalar_one()
         return SessionTokensData(session_id=session_id, refresh_jti=refresh_jti, user=user(row), expires_at=expires_at)
 
     def rotate(
@@ -127,7 +131,7 @@ class PostgresSessions:
         return changed
 
     def principal(self, session_id: UUID) -> Principal | None:
-        """Read who is calling, by one prepared query: this runs on every request."""
+        """Read who is calling, by one prebuilt query: this runs on every request."""
         with statement(self._engine) as connection:
             row = connection.execute(_PRINCIPAL, {"session_id": session_id}).one_or_none()
         if row is None:

@@ -12,6 +12,9 @@ from redis.retry import Retry
 
 from service.domain.errors import QueueUnavailable
 
+MAX_CONNECTIONS = 1_024
+"""Far above the threads of a process, which are what bounds connections: redis-py's own 100 fails the next thread."""
+
 
 def make_client(url: str, *, timeout_ms: int) -> Redis:
     """Make a client that connects on first use and never repeats a command by itself.
@@ -24,6 +27,7 @@ def make_client(url: str, *, timeout_ms: int) -> Redis:
         socket_connect_timeout=timeout_ms / 1000,
         retry=Retry(NoBackoff(), 0),
         retry_on_error=[],
+        max_connections=MAX_CONNECTIONS,
         health_check_interval=0,
         decode_responses=True,
         encoding_errors="backslashreplace",

@@ -11,7 +11,7 @@ from redis import Redis
 
 from service.domain.model import Priority, QueuedTicket
 from service.ticket_queue.client import errors_as_facts
-from service.ticket_queue.keys import LETTERS, Keys, claim_member, unpack
+from service.ticket_queue.keys import LETTERS, Keys, claim_member, parse_id, unpack
 from service.ticket_queue.scripts import script
 from service.usecases.ports.queue import Popped
 
@@ -23,6 +23,9 @@ BATCH = 500
 
 MAX_SCAN = 1_000
 """How far from either end of a queue an id is still removed on the request path."""
+
+MAX_CLAIMS = 5_000
+"""Claims in flight looked through at the most; there are as many as requests being served."""
 
 
 class RedisTicketQueue:
@@ -116,6 +119,16 @@ class RedisTicketQueue:
         if ids:
             with errors_as_facts():
                 self._client.srem(self._keys.held(agent_id), *ids)
+
+    def settled(self, agent_id: int) -> frozenset[int]:
+        """Run settled.lua."""
+        with errors_as_facts():
+            entries = script("settled").run(
+                self._client,
+                {"held": self._keys.held(agent_id), "claims": self._keys.claims},
+                {"agent_id": agent_id, "max_claims": MAX_CLAIMS},
+            )
+        return frozenset(ticket_id for entry in entries if (ticket_id := parse_id(entry)) is not None)
 
     def depths(self) -> Mapping[Priority, int]:
         """LLEN of each queue."""

@@ -91,6 +91,8 @@ class Assignments:
         assigned = 0
         for _ in range(ROUNDS):
             popped = self._pop(agent, wanted - assigned, claim_id, assigned)
+            if popped.full and self._mend_held_set(agent):
+                continue
             if not popped.tickets:
                 return assigned
             verdict = self._decide(popped, wanted - assigned)
@@ -114,11 +116,23 @@ class Assignments:
             )
         except QueueUnavailable as exc:
             raise _QueueNotUsable(assigned) from exc
-        # A held set without room where PostgreSQL sees some is wrong, or ahead of a claim of the same agent: the
-        # agent's row lock settles which.
-        if popped.full or not popped.trusted:
+        if not popped.trusted:
             raise _QueueNotUsable(assigned)
         return popped
+
+    def _mend_held_set(self, agent: Agent) -> bool:
+        """Take out of the held set what PostgreSQL does not confirm; False when there is nothing wrong with it.
+
+        A full held set where PostgreSQL sees room is either wrong or ahead: another fetch of the same agent is in
+        flight. What no claim in flight accounts for was decided before the hand is read here, so it must be in it.
+        """
+        with hint("mend"):
+            wrong = self._queue.settled(agent.id) - {ticket.id for ticket in self._store.hand(agent.id)}
+            self._queue.unhold(agent.id, wrong)
+            if wrong:
+                log.warning("held_set_mended", extra={"agent_id": agent.id, "count": len(wrong)})
+            return bool(wrong)
+        return False
 
     def _decide(self, popped: Popped, wanted: int) -> Claimed:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.domain.errors import FairdealError
+from service.domain.errors import FairdealError, InvalidInput
 from service.domain.model import Cause, Ticket, TicketStatus
 from service.domain.policy import sources
 from service.domain.ticket_rules import clean_note
@@ -90,7 +90,7 @@ class Lifecycle:
                 actor_id=agent_id,
                 holder_id=agent_id,
                 expected_epoch=expected_epoch,
-                note=clean_note(reason, required="reason"),
+                note=_reason(reason),
             )
         )
 
@@ -106,7 +106,7 @@ class Lifecycle:
                 cause=Cause.RETURN,
                 actor_id=actor_id,
                 expected_epoch=expected_epoch,
-                note=clean_note(reason),
+                note=clean_note(reason, field="reason"),
             )
         )
 
@@ -122,7 +122,7 @@ class Lifecycle:
                 cause=Cause.REOPEN,
                 actor_id=actor_id,
                 expected_epoch=expected_epoch,
-                note=clean_note(reason),
+                note=clean_note(reason, field="reason"),
             )
         )
 
@@ -169,3 +169,10 @@ class Lifecycle:
 def _checked(buyer: Buyer) -> Buyer:
     customer = check_customer(CustomerDraft(name=buyer.name, email=buyer.email))
     return Buyer(name=customer.name, email=customer.email)
+
+
+def _reason(text: str) -> str:
+    reason = clean_note(text, field="reason")
+    if not reason:
+        raise InvalidInput(("reason", "must say why the ticket goes back"))
+    return reason

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from service.domain.errors import InvalidInput, NotFound
 from service.domain.model import Cause, Page, Principal, Role, Ticket, TicketEvent
-from service.domain.ticket_rules import clean_description, clean_subject
+from service.domain.ticket_rules import clean_description, clean_subject, clean_ticket
 from service.usecases.hints import follow, hint, queued
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.queue import TicketQueue
@@ -84,9 +84,8 @@ class Tickets:
 
 
 def clean_draft(draft: TicketDraft) -> TicketDraft:
-    """Trim and check a draft's texts. Raises `InvalidInput`."""
-    return TicketDraft(
-        subject=clean_subject(draft.subject),
-        description=clean_description(draft.description),
-        priority=draft.priority,
+    """Trim and check a draft's texts. Raises `InvalidInput` naming every bad field."""
+    subject, description, priority = clean_ticket(
+        subject=draft.subject, description=draft.description, priority=draft.priority
     )
+    return TicketDraft(subject=subject, description=description, priority=priority)

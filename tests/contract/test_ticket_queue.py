@@ -143,6 +143,15 @@ def test_settling_gives_back_what_did_not_fit(queue: TicketQueue) -> None:
     assert ids(claim(queue, 3)) == [14, 15, 16]
 
 
+def test_a_claim_in_flight_is_not_settled_yet(queue: TicketQueue) -> None:
+    queue.enqueue(tickets(*range(1, 31)))
+    queue.hold(1, [100])
+    first, _other = claim(queue, 2), claim(queue, 2, agent=11)
+    assert queue.settled(1) == {100}
+    queue.settle(first, refused=[2])
+    assert queue.settled(1) == {1, 100}
+
+
 def test_priorities_are_served_in_the_order_asked(queue: TicketQueue) -> None:
     queue.enqueue(tickets(5, 6, priority=Priority.LOW) + tickets(3, 4) + tickets(7, 8, priority=Priority.HIGH))
     popped = claim(queue, 5, priorities=SENIOR)

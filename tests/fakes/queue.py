@@ -90,6 +90,13 @@ class MemoryTicketQueue:
         self._enter("unhold")
         self.held[agent_id] -= set(ticket_ids)
 
+    def settled(self, agent_id: int) -> frozenset[int]:
+        self._enter("settled")
+        in_flight = {
+            ticket.id for popped in self.claims.values() if popped.agent_id == agent_id for ticket in popped.tickets
+        }
+        return frozenset(self.held[agent_id] - in_flight)
+
     def depths(self) -> Mapping[Priority, int]:
         self._enter("depths")
         return {priority: len(ids) for priority, ids in self.lists.items()}

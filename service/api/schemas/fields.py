@@ -1,4 +1,7 @@
-"""Kinds of fields that several resources share."""
+"""Kinds of fields that several resources share.
+
+Only their shape is checked here: what a text may contain is judged by the use cases.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, StringConstraints
 
+from service.domain.ticket_rules import MAX_DESCRIPTION, MAX_SUBJECT
+
 MAX_ID = 2**63 - 1
 
 
@@ -15,12 +20,6 @@ def _one_line(text: str) -> str:
     """Refuse characters that move the cursor instead of showing something; PostgreSQL takes no NUL at all."""
     if any(unicodedata.category(char) in {"Cc", "Cs"} for char in text):
         raise ValueError("must not contain control characters")
-    return text
-
-
-def _lines(text: str) -> str:
-    if any(unicodedata.category(char) in {"Cc", "Cs"} for char in text if char not in "\n\r\t"):
-        raise ValueError("must not contain control characters other than line breaks and tabs")
     return text
 
 
@@ -46,16 +45,13 @@ Id = Annotated[int, Strict(), Field(ge=1, le=MAX_ID, json_schema_extra={"example
 
 QueryId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)]
-"""One line that says something."""
+Subject = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SUBJECT)]
 
-Reason = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_lines)
-]
+Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION)]
 
-Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_lines)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
-Prose = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_lines)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 """A text that the use case judges; only its length is bounded here."""

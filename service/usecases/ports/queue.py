@@ -62,6 +62,9 @@ class TicketQueue(Protocol):
     def unhold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
         """Take ids out of the agent's held set (sold, resolved, released, deleted)."""
 
+    def settled(self, agent_id: int) -> frozenset[int]:
+        """Read the agent's held set without what claims still in flight put there."""
+
     def depths(self) -> Mapping[Priority, int]:
         """Count the queued ids of each priority."""
 
@@ -92,6 +95,14 @@ class SnapshotPage:
     poison: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldSet:
+    """An agent's held set: the ids in it, and what is no id (poison)."""
+
+    ids: frozenset[int]
+    poison: tuple[str, ...] = ()
+
+
 class QueueAudit(Protocol):
     """The queue as the reconciler sees it."""
 
@@ -107,10 +118,16 @@ class QueueAudit(Protocol):
     def queued(self, tickets: Sequence[QueuedTicket]) -> frozenset[int]:
         """Say which ids are in the live queue of their priority now (binary search; exact on an ordered queue)."""
 
-    def evict(self, tickets: Sequence[QueuedTicket]) -> int:
-        """Remove every occurrence of the ids from the live queue of their priority, wherever, and count them."""
+    def first(self, priority: Priority, *, count: int) -> tuple[int, ...]:
+        """Read the ids at the head of the live queue."""
 
-    def evict_poison(self, priority: Priority, entries: Sequence[str]) -> int:
+    def evict(self, tickets: Sequence[QueuedTicket], *, everywhere: bool = False) -> frozenset[int]:
+        """Remove ids from the live queue of their priority and say which were there.
+
+        They are looked for where they belong, or `everywhere`: every occurrence then goes, at the price of a scan.
+        """
+
+    def evict_poison(self, priority: Priority) -> int:
         """Move entries that are no ids from the live queue to the quarantine, and count them."""
 
     def open_claims(self, *, older_than_s: float) -> Sequence[OpenClaim]:
@@ -119,17 +136,47 @@ class QueueAudit(Protocol):
     def end_claim(self, claim: OpenClaim) -> bool:
         """Strike a claim off the ledger; False when it was settled in the meantime."""
 
+    def claimed(self) -> frozenset[int]:
+        """Name every id that is in an open claim now."""
+
+    def broken_claims(self) -> Sequence[str]:
+        """List the ledger's entries that are no claims."""
+
+    def evict_broken_claims(self, entries: Sequence[str]) -> int:
+        """Move entries of the ledger that are no claims to the quarantine, and count them."""
+
     def held_agents(self) -> Iterable[int]:
         """Name every agent that has a held set."""
 
     def held(self, agent_id: int) -> frozenset[int]:
         """Read an agent's held set."""
 
+    def held_sets(self, agent_ids: Sequence[int]) -> Mapping[int, HeldSet]:
+        """Read the held sets of several agents; an agent without one has an empty one."""
+
+    def evict_held_poison(self, agent_id: int, entries: Sequence[str]) -> int:
+        """Take entries that are no ids out of an agent's held set, and count them."""
+
     def stage(self, *, token: str, priority: Priority, ids: Sequence[int], ttl_s: int) -> None:
         """Append ascending ids to a list being built beside the live one."""
 
-    def publish(self, *, token: str) -> None:
-        """Put the staged lists in the place of the live ones, all at once, and mark the queue trusted."""
+    def publish(self, *, token: str, lengths: Mapping[Priority, int]) -> bool:
+        """Put the staged lists in the place of the live ones, all at once, and mark the queue trusted.
+
+        Does nothing and says False when a staged list is not as long as it should be: it was lost in part.
+        """
+
+    def drop_staged(self, *, token: str) -> None:
+        """Remove the staged lists."""
+
+    def distrust(self) -> None:
+        """Take the generation marker away: PostgreSQL serves until the queue has been built anew."""
+
+    def wrong_key_types(self) -> Sequence[str]:
+        """Name the keys of a wrong type."""
 
     def repair_key_types(self) -> Sequence[str]:
-        """Move keys of a wrong type out of the way and name them; the queue is then not trusted."""
+        """Move keys of a wrong type out of the way and name them; unless all were held sets, distrust the queue."""
+
+    def identity(self) -> str:
+        """Name the server and its data's lineage; another answer than before means a restart or a failover."""

@@ -1,0 +1,140 @@
+"""PostgreSQL and Redis for `run`: the ones that were given, or embedded ones."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+
+from scripts.account import server_account
+from scripts.console import Console
+from scripts.embedded_postgres import Postgres, embedded_postgres
+from scripts.embedded_server import RunningServer, Server, Start
+from scripts.embedded_valkey import embedded_valkey
+from scripts.left_overs import forget_postmaster
+from scripts.ports import free_port
+from scripts.secrets_file import Secrets
+from scripts.waiting import Check, wait_until
+
+DATABASE = "fairdeal"
+_LARGEST_LOG = 10_000_000
+_GIVEN_SERVER_S = 15.0
+
+
+class ServerUnreachableError(Exception):
+    """Say that a server that was given does not answer."""
+
+
+@dataclass(frozen=True)
+class DataServers:
+    """Where PostgreSQL and Redis are, and those of them that are ours to look after."""
+
+    database_url: str
+    redis_url: str
+    running: tuple[RunningServer, ...]
+
+
+def start_missing(
+    var_dir: Path, environ: Mapping[str, str], secrets: Secrets, *, console: Console, check: Check, avoid_port: int
+) -> DataServers:
+    """Start an embedded server for each that was not given, side by side.
+
+    Raises `ServerFailedError`, `BinaryNotFoundError`, `NoAccountError` or `ServerUnreachableError`.
+    """
+    database_url, redis_url = environ.get("DATABASE_URL"), environ.get("REDIS_URL")
+    logs = var_dir / "log"
+    logs.mkdir(exist_ok=True)
+    wanted: list[Server] = []
+    if redis_url:
+        console.say("run", f"using the Redis given as REDIS_URL ({_where(redis_url)})")
+    else:
+        wanted.append(embedded_valkey(
+            var_dir / "valkey", log=_log(logs, "valkey"), password=secrets.valkey_password,
+            port=_usual_port(var_dir, "valkey", avoid_port), account=server_account(var_dir / "valkey"),
+        ))
+    if database_url:
+        console.say("run", f"using the PostgreSQL given as DATABASE_URL ({_where(database_url)})")
+        _await_given_database(database_url, check)
+    else:
+        wanted.append(_postgres(var_dir, _log(logs, "postgres"), secrets, console, check, avoid_port))
+    running = _start_all(wanted, check)
+    for one in running:
+        console.say("run", f"{one.server.name} answers on port {one.server.port}")
+        if isinstance(one.server, Postgres):
+            database_url = one.server.ensure_database(DATABASE, secrets.database_password)
+        else:
+            redis_url = one.url
+    return DataServers(database_url or "", redis_url or "", running)
+
+
+def _postgres(
+    var_dir: Path, log: Path, secrets: Secrets, console: Console, check: Check, avoid_port: int
+) -> Postgres:
+    data = var_dir / "postgres"
+    server = embedded_postgres(
+        data, log=log, password=secrets.postgres_password,
+        port=_usual_port(var_dir, "postgres", avoid_port), account=server_account(data),
+    )
+    if not data.exists():
+        console.say("run", f"making a PostgreSQL {server.major} database in {data}")
+    server.create_data(check)
+    forget_postmaster(data)
+    return server
+
+
+def _start_all(servers: list[Server], check: Check) -> tuple[RunningServer, ...]:
+    under_way: list[Start] = []
+    try:
+        under_way.extend(Start(server) for server in servers)
+        return tuple(start.wait(check) for start in under_way)
+    except BaseException:
+        for start in under_way:
+            start.abandon()
+        raise
+
+
+def _await_given_database(url: str, check: Check) -> None:
+    """Wait for a PostgreSQL that may still be starting. Raises `ServerUnreachableError`."""
+    reason = ""
+
+    def answers() -> bool:
+        nonlocal reason
+        try:
+            psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5).close()
+        except psycopg2.OperationalError as exc:
+            reason = str(exc)
+            return False
+        return True
+
+    if not wait_until(answers, _GIVEN_SERVER_S, check=check, pause_s=0.25):
+        with contextlib.suppress(ValueError):
+            reason = reason.replace(urlsplit(url).password or "\0", "***").replace(url, "***")
+        raise ServerUnreachableError(f"the PostgreSQL given as DATABASE_URL does not answer: {reason.strip()}")
+
+
+def _where(url: str) -> str:
+    """Return host and port of a URL: the rest may be secret."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname or 'local'}:{parts.port}" if parts.port else parts.hostname or "local"
+    except ValueError:
+        return "not a usual URL"
+
+
+def _usual_port(var_dir: Path, name: str, avoid_port: int) -> int:
+    """Return the port that these data always get, for the bookmarks of other tools; another if it is taken."""
+    digest = hashlib.sha256(f"{name} {var_dir}".encode()).digest()
+    return free_port(preferred=20_000 + int.from_bytes(digest[:4]) % 12_768, avoid=frozenset({avoid_port}))
+
+
+def _log(directory: Path, name: str) -> Path:
+    """Return the log of a server, put aside when it has grown large."""
+    log = directory / f"{name}.log"
+    if log.exists() and log.stat().st_size > _LARGEST_LOG:
+        log.replace(log.with_suffix(".log.1"))
+    return log

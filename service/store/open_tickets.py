@@ -1,0 +1,115 @@
+"""The truth about unassigned work: see `service.usecases.ports.reconcile.AuditedTickets`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, Row, TextClause, text
+
+from service.domain.model import Priority, QueuedTicket
+from service.store.engine import statement
+from service.usecases.ports.reconcile import OpenTicket
+
+OPEN_PAGE = text("""
+SELECT id FROM tickets
+WHERE priority = :priority AND status = 'open' AND deleted_at IS NULL AND id > :after
+ORDER BY id LIMIT :size
+""")
+
+OPEN_STATES = text("""
+SELECT id, priority, epoch, extract(epoch FROM clock_timestamp() - updated_at) AS age_s
+FROM tickets
+WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'open' AND deleted_at IS NULL
+""")
+
+# The bound on age is a literal of the database's clock, fixed before the first page, so that the pages fit together.
+CHANGED_PAGE = text("""
+SELECT id, priority, epoch, updated_at, extract(epoch FROM clock_timestamp() - updated_at) AS age_s
+FROM tickets
+WHERE status = 'open' AND deleted_at IS NULL
+  AND updated_at >= CAST(:since AS timestamptz) AND updated_at <= CAST(:until AS timestamptz)
+  AND (updated_at, id) > (CAST(:after_at AS timestamptz), :after)
+ORDER BY updated_at, id LIMIT :size
+""")
+
+WINDOW = text("""
+SELECT clock_timestamp() - CAST(:within_s AS double precision) * interval '1 second' AS since,
+       clock_timestamp() - CAST(:older_than_s AS double precision) * interval '1 second' AS until
+""")
+
+EPOCHS = text("SELECT id, epoch FROM tickets WHERE id = ANY (CAST(:ids AS bigint[]))")
+
+HELD = text("""
+SELECT agent_id, array_agg(id) AS ids FROM tickets
+WHERE agent_id = ANY (CAST(:agent_ids AS bigint[])) AND status IN ('assigned', 'in_progress') AND deleted_at IS NULL
+GROUP BY agent_id
+""")
+
+HOLDING = text("""
+SELECT agent_id, count(*) AS held FROM tickets
+WHERE status IN ('assigned', 'in_progress') AND deleted_at IS NULL
+GROUP BY agent_id
+""")
+
+
+class PostgresOpenTickets:
+    """Read open tickets and hands from PostgreSQL, page by page; nothing here writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def open_pages(self, priority: Priority, *, size: int) -> Iterator[list[int]]:
+        """Walk the index of open tickets; each page is a statement of its own, and sees what was committed by then."""
+        after = 0
+        while page := [row.id for row in self._all(OPEN_PAGE, priority=priority.value, after=after, size=size)]:
+            yield page
+            after = page[-1]
+
+    def changed_pages(self, *, within_s: float, older_than_s: float, size: int) -> Iterator[list[OpenTicket]]:
+        """Walk the index of recent changes."""
+        [window] = self._all(WINDOW, within_s=within_s, older_than_s=older_than_s)
+        after_at, after = window.since, 0
+        while rows := self._all(
+            CHANGED_PAGE, since=window.since, until=window.until, after_at=after_at, after=after, size=size
+        ):
+            yield [_open_ticket(row) for row in rows]
+            after_at, after = rows[-1].updated_at, rows[-1].id
+
+    def recently_opened(self, *, within_s: float, older_than_s: float, limit: int) -> list[QueuedTicket]:
+        """Read the first page of recent changes."""
+        pages = self.changed_pages(within_s=within_s, older_than_s=older_than_s, size=limit)
+        return [QueuedTicket(ticket.id, ticket.priority) for ticket in next(pages, [])]
+
+    def open_states(self, ids: Sequence[int]) -> dict[int, OpenTicket]:
+        """Look the ids up."""
+        return {row.id: _open_ticket(row) for row in self._all(OPEN_STATES, ids=list(ids))} if ids else {}
+
+    def still_open(self, ids: Sequence[int]) -> dict[int, Priority]:
+        """Look the ids up."""
+        return {ticket.id: ticket.priority for ticket in self.open_states(ids).values()}
+
+    def known_epochs(self, ids: Sequence[int]) -> dict[int, int]:
+        """Look the ids up, whatever their state; deleted tickets count as existing."""
+        return {row.id: row.epoch for row in self._all(EPOCHS, ids=list(ids))} if ids else {}
+
+    def held_by(self, agent_id: int) -> frozenset[int]:
+        """Read one agent's hand."""
+        return self.held_by_each([agent_id]).get(agent_id, frozenset())
+
+    def held_by_each(self, agent_ids: Sequence[int]) -> dict[int, frozenset[int]]:
+        """Read several hands in one statement."""
+        rows = self._all(HELD, agent_ids=list(agent_ids)) if agent_ids else []
+        return {row.agent_id: frozenset(row.ids) for row in rows}
+
+    def agents_holding(self) -> dict[int, int]:
+        """Count by agent."""
+        return {row.agent_id: row.held for row in self._all(HOLDING)}
+
+    def _all(self, query: TextClause, **values: Any) -> Sequence[Row[Any]]:
+        with statement(self._engine) as connection:
+            return connection.execute(query, values).all()
+
+
+def _open_ticket(row: Row[Any]) -> OpenTicket:
+    return OpenTicket(id=row.id, priority=Priority(row.priority), epoch=row.epoch, age_s=float(row.age_s))

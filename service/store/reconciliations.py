@@ -1,0 +1,184 @@
+"""One row for each run: see `service.usecases.ports.reconcile.ReconciliationStore` for what each method promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, Row, TextClause, bindparam, insert, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from service.domain.model import Page
+from service.store.engine import statement
+from service.store.paging import keyset_page
+from service.store.tables import reconciliations
+from service.usecases.ports.paging import PageRequest
+from service.usecases.ports.reconcile import Outcome, Reconciliation, RunFilter, RunRequest, RunStatus, Tier
+
+_COUNTS = ("found", "confirmed", "repaired", "false_candidates")
+
+
+def _counted(sql: str) -> TextClause:
+    return text(sql).bindparams(*(bindparam(name, type_=JSONB) for name in _COUNTS))
+
+
+BEGIN_REQUESTED = text("""
+UPDATE reconciliations SET status = 'running', started_at = clock_timestamp()
+WHERE id = :id AND status = 'queued'
+RETURNING *
+""")
+
+FINISH = _counted("""
+UPDATE reconciliations
+SET status = :status, finished_at = clock_timestamp(), found = :found, confirmed = :confirmed, repaired = :repaired,
+    false_candidates = :false_candidates, rows_compared = :rows_compared, oldest_drift_ms = :oldest_drift_ms,
+    error = :error, started_at = coalesce(started_at, clock_timestamp())
+WHERE id = :id
+RETURNING *
+""")
+
+# A run that comes every two seconds and finds what the one before found says nothing new: it prolongs that row.
+FOLD = _counted("""
+UPDATE reconciliations
+SET finished_at = clock_timestamp(), rows_compared = :rows_compared
+WHERE id = (SELECT max(id) FROM reconciliations WHERE tier = :tier AND trigger = :trigger)
+  AND started_at > clock_timestamp() - CAST(:fold_within_s AS double precision) * interval '1 second'
+  AND NOT dry_run AND status = :status AND found = :found AND confirmed = :confirmed AND repaired = :repaired
+  AND false_candidates = :false_candidates AND error IS NOT DISTINCT FROM CAST(:error AS text)
+RETURNING *
+""")
+
+RECORD = _counted("""
+INSERT INTO reconciliations
+    (tier, trigger, dry_run, requested_by, status, started_at, finished_at, found, confirmed, repaired,
+     false_candidates, rows_compared, oldest_drift_ms, error)
+VALUES
+    (:tier, :trigger, :dry_run, :requested_by, :status,
+     clock_timestamp() - CAST(:duration_s AS double precision) * interval '1 second', clock_timestamp(),
+     :found, :confirmed, :repaired, :false_candidates, :rows_compared, :oldest_drift_ms, :error)
+RETURNING *
+""")
+
+FAIL_ABANDONED = text("""
+UPDATE reconciliations
+SET status = 'failed', finished_at = clock_timestamp(),
+    error = CASE status WHEN 'running' THEN 'The process that ran it died' ELSE 'No worker took it up' END
+WHERE status = 'running'
+   OR (status = 'queued'
+       AND requested_at < clock_timestamp() - CAST(:waiting_s AS double precision) * interval '1 second')
+""")
+
+PRUNE_RUNS = text("""
+DELETE FROM reconciliations WHERE id IN (
+    SELECT id FROM (SELECT id, requested_at FROM reconciliations ORDER BY id LIMIT :limit) AS oldest
+    WHERE requested_at < now() - CAST(:age_s AS double precision) * interval '1 second')
+""")
+
+PRUNE_CLAIMS = text("""
+DELETE FROM claims WHERE id IN (
+    SELECT id FROM claims
+    WHERE at < now() - CAST(:age_s AS double precision) * interval '1 second'
+    ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED)
+""")
+
+SORT_KEYS = {"id": reconciliations.c.id, "requested_at": reconciliations.c.requested_at}
+
+
+class PostgresReconciliations:
+    """Keep the records of the runs in PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def request(self, wanted: RunRequest) -> Reconciliation:
+        """Insert a row that waits."""
+        return self._insert(wanted, RunStatus.QUEUED)
+
+    def begin(self, wanted: RunRequest) -> Reconciliation:
+        """Insert a row that runs."""
+        return self._insert(wanted, RunStatus.RUNNING)
+
+    def _insert(self, wanted: RunRequest, status: RunStatus) -> Reconciliation:
+        values = _request_values(wanted) | {"status": status.value}
+        if status is RunStatus.RUNNING:
+            values["started_at"] = text("clock_timestamp()")
+        with statement(self._engine) as connection:
+            row = connection.execute(insert(reconciliations).values(values).returning(*reconciliations.c)).one()
+        return _run(row)
+
+    def begin_requested(self, run_id: int) -> Reconciliation | None:
+        """Begin, once, what waits under this id."""
+        with statement(self._engine) as connection:
+            row = connection.execute(BEGIN_REQUESTED, {"id": run_id}).one_or_none()
+        return None if row is None else _run(row)
+
+    def finish(self, run_id: int, outcome: Outcome) -> Reconciliation:
+        """Write the outcome."""
+        with statement(self._engine) as connection:
+            return _run(connection.execute(FINISH, _outcome_values(outcome) | {"id": run_id}).one())
+
+    def record(
+        self, wanted: RunRequest, outcome: Outcome, *, duration_s: float, fold_within_s: float
+    ) -> Reconciliation:
+        """Prolong the newest row, if it says the same, else insert one."""
+        values = _outcome_values(outcome) | _request_values(wanted)
+        with statement(self._engine) as connection:
+            row = connection.execute(FOLD, values | {"fold_within_s": fold_within_s}).one_or_none()
+            if row is None:
+                row = connection.execute(RECORD, values | {"duration_s": duration_s}).one()
+        return _run(row)
+
+    def get(self, run_id: int) -> Reconciliation | None:
+        """Read one row."""
+        with statement(self._engine) as connection:
+            query = select(*reconciliations.c).where(reconciliations.c.id == run_id)
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _run(row)
+
+    def page(self, wanted: RunFilter, request: PageRequest) -> Page[Reconciliation]:
+        """Read one page."""
+        query = select(*reconciliations.c)
+        if wanted.tiers:
+            query = query.where(reconciliations.c.tier.in_([tier.value for tier in wanted.tiers]))
+        if wanted.statuses:
+            query = query.where(reconciliations.c.status.in_([status.value for status in wanted.statuses]))
+        with statement(self._engine) as connection:
+            return keyset_page(
+                connection, select=query, columns=SORT_KEYS, id_column=reconciliations.c.id, request=request, build=_run
+            )
+
+    def fail_abandoned(self, *, waiting_longer_than_s: float) -> int:
+        """Close the rows that nobody will."""
+        with statement(self._engine) as connection:
+            return connection.execute(FAIL_ABANDONED, {"waiting_s": waiting_longer_than_s}).rowcount
+
+    def prune(self, *, runs_older_than_s: float, claims_older_than_s: float, limit: int) -> int:
+        """Delete the oldest first, so that a batch is a walk along an index."""
+        with statement(self._engine) as connection:
+            runs = connection.execute(PRUNE_RUNS, {"age_s": runs_older_than_s, "limit": limit}).rowcount
+            claims = connection.execute(PRUNE_CLAIMS, {"age_s": claims_older_than_s, "limit": limit}).rowcount
+        return runs + claims
+
+
+def _request_values(wanted: RunRequest) -> dict[str, Any]:
+    return {
+        "tier": wanted.tier.value,
+        "trigger": wanted.trigger,
+        "dry_run": wanted.dry_run,
+        "requested_by": wanted.requested_by,
+    }
+
+
+def _outcome_values(outcome: Outcome) -> dict[str, Any]:
+    counts = {name: dict(getattr(outcome, name)) for name in _COUNTS}
+    return {
+        **counts,
+        "status": outcome.status.value,
+        "rows_compared": outcome.rows_compared,
+        "oldest_drift_ms": outcome.oldest_drift_ms,
+        "error": outcome.error,
+    }
+
+
+def _run(row: Row[Any]) -> Reconciliation:
+    values = row._mapping
+    return Reconciliation(**{**values, "tier": Tier(values["tier"]), "status": RunStatus(values["status"])})

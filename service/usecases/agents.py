@@ -1,0 +1,67 @@
+"""Keeping agents: users who take tickets, with a level, an availability and a capacity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from service.domain.errors import NotFound
+from service.domain.model import MAX_CAPACITY, Agent, Availability, Page
+from service.usecases.passwords import Passwords
+from service.usecases.ports.paging import PageRequest
+from service.usecases.ports.people import AgentChanges, AgentDraft, AgentFilter, AgentProfile, AgentStore
+from service.usecases.ports.queue import TicketQueue
+from service.usecases.users import checked, give_back, hashed
+from service.usecases.validation import Problems, search_text
+
+
+class Agents:
+    """Create, change and remove agents."""
+
+    def __init__(self, *, store: AgentStore, queue: TicketQueue, passwords: Passwords) -> None:
+        self._store = store
+        self._queue = queue
+        self._passwords = passwords
+
+    def create(self, draft: AgentDraft) -> Agent:
+        """Create the user and the profile in one. Raises `InvalidInput`, `AlreadyExists`."""
+        return self._store.create(hashed(checked(draft), self._passwords))
+
+    def create_profile(self, user_id: int, profile: AgentProfile) -> Agent:
+        """Create the profile of a user with the role agent who has none.
+
+        Raises `NotFound`, `InvalidInput`, `Conflict` (another role), `AlreadyExists`.
+        """
+        problems = Problems()
+        problems.number("capacity", profile.capacity, least=1, most=MAX_CAPACITY)
+        problems.raise_any()
+        return self._store.create_profile(user_id, profile)
+
+    def get(self, agent_id: int) -> Agent:
+        """Read one agent. Raises `NotFound`, also for a user with another role."""
+        agent = self._store.get(agent_id)
+        if agent is None:
+            raise NotFound(f"There is no agent {agent_id}")
+        return agent
+
+    def page(self, wanted: AgentFilter, request: PageRequest) -> Page[Agent]:
+        """List agents. Raises `InvalidInput` for a search text, a sort or a cursor that will not do."""
+        return self._store.page(replace(wanted, text=search_text(wanted.text)), request)
+
+    def update(self, agent_id: int, changes: AgentChanges, *, actor_id: int | None) -> Agent:
+        """Change an agent.
+
+        Who is deactivated loses what they hold, which goes back to its places in the queue; deactivation and a new
+        password end the agent's sessions. Raises `NotFound`, `InvalidInput`, `AlreadyExists`, and `Conflict` for a
+        capacity below what is held.
+        """
+        stored = self._store.update(agent_id, hashed(checked(changes), self._passwords), actor_id=actor_id)
+        give_back(self._queue, agent_id, stored.returned)
+        return stored.agent
+
+    def delete(self, agent_id: int, *, actor_id: int | None) -> None:
+        """Delete an agent, with the consequences of deactivation; their history stays. Raises `NotFound`."""
+        give_back(self._queue, agent_id, self._store.delete(agent_id, actor_id=actor_id))
+
+    def set_availability(self, agent_id: int, availability: Availability) -> Agent:
+        """Say whether an agent takes new tickets; what they hold stays with them. Raises `NotFound`."""
+        return self._store.update(agent_id, AgentChanges(availability=availability), actor_id=agent_id).agent
