@@ -53,7 +53,7 @@ def spawn(
             user=None if account is None else account.uid,
             group=None if account is None else account.gid,
             extra_groups=None if account is None else [],
-            preexec_fn=_tether(death_signal),  # noqa: PLW1509 - see above
+            preexec_fn=_tether(death_signal),
         )
 
 

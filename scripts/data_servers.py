@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,17 +32,23 @@ class ServerUnreachableError(Exception):
 
 @dataclass(frozen=True)
 class DataServers:
-    """Where PostgreSQL and Redis are, and those of them that are ours to look after."""
+    """Where PostgreSQL and Redis are."""
 
-    database_url: str
-    redis_url: str
-    running: tuple[RunningServer, ...]
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
 
 
 def start_missing(
-    var_dir: Path, environ: Mapping[str, str], secrets: Secrets, *, console: Console, check: Check, avoid_port: int
+    var_dir: Path,
+    environ: Mapping[str, str],
+    secrets: Secrets,
+    *,
+    adopt: Callable[[RunningServer], None],
+    console: Console,
+    check: Check,
+    avoid_port: int,
 ) -> DataServers:
-    """Start an embedded server for each that was not given, side by side.
+    """Start an embedded server for each that was not given, side by side; `adopt` takes over those that run.
 
     Raises `ServerFailedError`, `BinaryNotFoundError`, `NoAccountError` or `ServerUnreachableError`.
     """
@@ -62,14 +68,13 @@ def start_missing(
         _await_given_database(database_url, check)
     else:
         wanted.append(_postgres(var_dir, _log(logs, "postgres"), secrets, console, check, avoid_port))
-    running = _start_all(wanted, check)
-    for one in running:
+    for one in _start_all(wanted, check, adopt):
         console.say("run", f"{one.server.name} answers on port {one.server.port}")
         if isinstance(one.server, Postgres):
             database_url = one.server.ensure_database(DATABASE, secrets.database_password)
         else:
             redis_url = one.url
-    return DataServers(database_url or "", redis_url or "", running)
+    return DataServers(database_url or "", redis_url or "")
 
 
 def _postgres(
@@ -87,15 +92,20 @@ def _postgres(
     return server
 
 
-def _start_all(servers: list[Server], check: Check) -> tuple[RunningServer, ...]:
+def _start_all(
+    servers: list[Server], check: Check, adopt: Callable[[RunningServer], None]
+) -> list[RunningServer]:
     under_way: list[Start] = []
     try:
         under_way.extend(Start(server) for server in servers)
-        return tuple(start.wait(check) for start in under_way)
+        running = [start.wait(check) for start in under_way]
     except BaseException:
         for start in under_way:
             start.abandon()
         raise
+    for one in running:
+        adopt(one)
+    return running
 
 
 def _await_given_database(url: str, check: Check) -> None:
@@ -108,8 +118,9 @@ def _await_given_database(url: str, check: Check) -> None:
             psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5).close()
         except psycopg2.OperationalError as exc:
             reason = str(exc)
-            return False
-        return True
+        else:
+            reason = ""
+        return not reason
 
     if not wait_until(answers, _GIVEN_SERVER_S, check=check, pause_s=0.25):
         with contextlib.suppress(ValueError):

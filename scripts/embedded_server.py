@@ -28,23 +28,37 @@ class Server(Protocol):
     """What is known of an embedded server before it runs."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What people call it."""
+
     @property
-    def port(self) -> int: ...
+    def port(self) -> int:
+        """Where it listens on the loopback address."""
+
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """Where to connect, password included."""
+
     @property
-    def log(self) -> Path: ...
+    def log(self) -> Path:
+        """The file that it writes to."""
+
     @property
-    def stop_steps(self) -> child.StopSteps: ...
+    def stop_steps(self) -> child.StopSteps:
+        """How it is stopped."""
+
     @property
     def passing_failures(self) -> tuple[str, ...]:
         """Words in the log that mean: try again soon."""
-        ...
 
-    def on_port(self, port: int) -> Self: ...
-    def spawn(self) -> child.Process: ...
-    def answers(self) -> bool: ...
+    def on_port(self, port: int) -> Self:
+        """Return the same server on another port."""
+
+    def spawn(self) -> child.Process:
+        """Start its process."""
+
+    def answers(self) -> bool:
+        """Say whether it can be used."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def left_overs(var_dir: Path) -> Iterator[int]:
         with contextlib.suppress(OSError):  # it ended meanwhile, or is not ours to look at
             if _state(entry) == "Z":
                 continue
-            if (_program(entry) in _SERVERS and os.readlink(entry / "cwd") in directories) or (
+            if (_program(entry) in _SERVERS and str((entry / "cwd").readlink()) in directories) or (
                 tag in (entry / "environ").read_bytes().split(b"\0")
             ):
                 yield int(entry.name)
@@ -67,7 +67,7 @@ def _signal(pids: set[int], special: dict[str, signal.Signals], usual: signal.Si
 
 
 def _program(entry: Path) -> str:
-    return Path(os.readlink(entry / "exe").removesuffix(" (deleted)")).name
+    return (entry / "exe").readlink().name.removesuffix(" (deleted)")
 
 
 def _state(entry: Path) -> str:

@@ -1,7 +1,7 @@
 """Make .venv from the hashed lock files, then run a module of scripts/ in it. Standard library only.
 
-    python scripts/make_venv.py --check run_service     exit status 0: .venv is up to date
-    python scripts/make_venv.py run_service [argument...]
+`make_venv.py --check run_service` says by its exit status whether .venv is up to date for that module;
+`make_venv.py run_service [argument...]` brings it up to date and becomes the module.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 _RUNTIME = ("requirements.txt", "requirements-embedded.txt")
@@ -52,7 +53,9 @@ class Venv:
     def is_up_to_date(self, locks: tuple[str, ...]) -> bool:
         """Say whether everything in `locks` is installed. Run this by the Python of .venv itself."""
         installed = self.stamp().get("locks")
-        return self.is_usable() and isinstance(installed, dict) and digests(self.root, locks).items() <= installed.items()
+        if not isinstance(installed, dict) or not self.is_usable():
+            return False
+        return digests(self.root, locks).items() <= installed.items()
 
     def is_usable(self) -> bool:
         """Say whether .venv is complete, was made at this place, and still has the Python it was made with."""
@@ -210,6 +213,13 @@ def locked(root: Path) -> int:
     return descriptor
 
 
+def become(venv: Venv, module: str, arguments: list[str]) -> NoReturn:
+    """Go on as a module of scripts/, under the same process id."""
+    environ = {**os.environ, "PYTHONPATH": str(venv.root)}
+    command = [str(venv.python), "-m", f"scripts.{module}", *arguments]
+    os.execve(venv.python, command, environ)  # noqa: S606 - no shell is what is wanted
+
+
 def main(arguments: list[str]) -> int:
     """Check, or make .venv and become the module that was asked for."""
     venv = Venv(ROOT)
@@ -226,8 +236,7 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    os.execve(venv.python, [str(venv.python), "-m", f"scripts.{module}", *rest], environ)
+    become(venv, module, rest)
 
 
 if __name__ == "__main__":

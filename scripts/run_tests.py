@@ -28,7 +28,7 @@ def main(given: list[str]) -> None:
     os.chdir(ROOT)
     arguments = pytest_arguments(given, cpus=os.cpu_count() or 1)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])  # noqa: S606 - no shell is what is wanted
 
 
 if __name__ == "__main__":

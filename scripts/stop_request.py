@@ -24,6 +24,8 @@ class StopRequest:
     def listen(self) -> None:
         """Take note of SIGINT, SIGTERM and SIGHUP from now on."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # started by nohup: it is to outlive its terminal
             signal.signal(number, self._note)
 
     def check(self) -> None:

@@ -17,7 +17,7 @@ from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
 from service.store.tables import agents, users
 from service.store.uniqueness import taken_values_as_facts
-from service.store.users import create_user, lock_user, matching, plain, user_values, write_user
+from service.store.users import USERNAME_KEY, create_user, lock_user, matching, plain, user_values, write_user
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import AgentChanges, AgentDraft, AgentFilter, AgentProfile, StoredAgent
 
@@ -39,10 +39,9 @@ _COLUMNS: tuple[ColumnElement[Any], ...] = (
 )
 _NAMES = tuple(column.key for column in _COLUMNS)
 
-_USERNAME_KEY: ColumnElement[str] = func.lower(users.c.username).label("username_key")
 _SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "id": agents.c.id,
-    "username": _USERNAME_KEY,
+    "username": USERNAME_KEY,
     "held": agents.c.held,
     "level": agents.c.level,
     "capacity": agents.c.capacity,
@@ -157,7 +156,7 @@ def _lock(connection: Connection, agent_id: int) -> User:
 
 
 def _filtered(wanted: AgentFilter) -> Select[Any]:
-    query = _agents(_USERNAME_KEY)
+    query = _agents(USERNAME_KEY)
     if wanted.text:
         query = query.where(matching(wanted.text))
     if wanted.level is not None:

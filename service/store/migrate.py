@@ -10,6 +10,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
+from service.domain.errors import Conflict
+from service.store.engine import transaction
+
 LOCK_KEY = 0x6661_6972  # "fair"; an advisory lock of this number is held while migrating
 
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -23,11 +26,16 @@ def _config() -> Config:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> tuple[str | None, str | None]:
-    """Bring the schema to `revision` and return the revisions before and after, None for an empty database."""
-    with engine.begin() as connection:
+    """Bring the schema to `revision` and return the revisions before and after, None for an empty database.
+
+    Raises `StoreUnavailable`, and `Conflict` for a schema that newer code has migrated.
+    """
+    with transaction(engine) as connection:
         connection.execute(text("SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '10min'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
         before = MigrationContext.configure(connection).get_current_revision()
+        if before is not None and before not in revisions():
+            raise Conflict(f"The schema is at revision {before}, which this version does not know: it is newer")
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -38,3 +46,8 @@ def upgrade(engine: Engine, revision: str = "head") -> tuple[str | None, str | N
 def head() -> str | None:
     """Name the newest revision this code knows."""
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def revisions() -> frozenset[str]:
+    """Name every revision this code knows."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())

@@ -59,9 +59,9 @@ def keyset_page(
 ) -> Page[T]:
     """Read one page of `select` (filtered, not ordered) and count the whole of it up to `COUNT_LIMIT`.
 
-    `columns` maps the sort keys on offer to columns; they and `id_column` must be among the selected ones. NULLs are
-    treated as greater than everything, as PostgreSQL sorts them. Raises `InvalidInput` for a limit, a sort or a cursor
-    that is not ours.
+    `columns` maps the sort keys on offer to columns; they and `id_column` must be among the selected ones, and an
+    expression among them needs its SQL type. NULLs are treated as greater than everything, as PostgreSQL sorts them.
+    Raises `InvalidInput` for a limit, a sort or a cursor that is not ours.
     """
     if not 1 <= request.limit <= MAX_LIMIT:
         raise InvalidInput(("limit", f"must be between 1 and {MAX_LIMIT}"))
@@ -84,6 +84,8 @@ def _order(sort: str, columns: Mapping[str, ColumnElement[Any]], id_column: Colu
     column = columns.get(sort.removeprefix("-"))
     if column is None:
         raise InvalidInput(("sort", f"must be one of {', '.join(columns)}; a leading '-' turns the order round"))
+    if column.type.python_type is object:
+        raise TypeError(f"the sort key {sort!r} needs an SQL type, for cursors to be checked against it")
     return _Order(sort=sort, column=column, id_column=id_column, descending=sort.startswith("-"))
 
 

@@ -11,7 +11,20 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    Text,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from service.domain.errors import Conflict, NotFound
@@ -28,10 +41,12 @@ from service.usecases.ports.people import UNSET, AgentChanges, AgentDraft, Store
 USER_COLUMNS = tuple(column for column in users.columns if column.name not in {"password_hash", "deleted_at"})
 """What `user` reads, in the order of the table."""
 
-_USERNAME_KEY: ColumnElement[str] = func.lower(users.c.username).label("username_key")
+USERNAME_KEY: ColumnElement[str] = func.lower(users.c.username, type_=Text()).label("username_key")
+"""What usernames are compared and sorted by."""
+
 _SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "id": users.c.id,
-    "username": _USERNAME_KEY,
+    "username": USERNAME_KEY,
     "email": users.c.email,
     "role": users.c.role,
     "created_at": users.c.created_at,
@@ -191,7 +206,7 @@ class PostgresUsers:
 
 
 def _filtered(wanted: UserFilter) -> Select[Any]:
-    query = select(*USER_COLUMNS, _USERNAME_KEY).where(users.c.deleted_at.is_(None))
+    query = select(*USER_COLUMNS, USERNAME_KEY).where(users.c.deleted_at.is_(None))
     if wanted.text:
         query = query.where(matching(wanted.text))
     if wanted.role is not None:

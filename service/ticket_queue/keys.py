@@ -75,6 +75,10 @@ class Keys:
         """LIST: a queue being built."""
         return self._key("stage", token, priority.value)
 
+    def aside(self, token: str) -> str:
+        """Whatever had the wrong type, kept for a while for somebody to look at."""
+        return self._key("aside", token)
+
 
 def parse_id(entry: str) -> int | None:
     """Read a queue entry; None when it is no id as we write them (positive, canonical, 64 bits)."""

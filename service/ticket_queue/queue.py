@@ -85,7 +85,7 @@ class RedisTicketQueue:
         """Run enqueue.lua, a batch at a time, ascending."""
         inserted = 0
         with errors_as_facts():
-            for priority, ids in _batches(tickets):
+            for priority, ids in in_batches(tickets):
                 answer = script("enqueue").run(
                     self._client,
                     {"generation": self._keys.generation, "queue": self._keys.queue(priority)},
@@ -103,7 +103,7 @@ class RedisTicketQueue:
                 script("remove").run(
                     self._client, {"queue": self._keys.queue(priority)}, {"max_scan": MAX_SCAN, "id": ids}
                 )
-                for priority, ids in _batches(tickets)
+                for priority, ids in in_batches(tickets)
             )
 
     def hold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
@@ -145,12 +145,12 @@ class RedisTicketQueue:
         self.claim(claim_id=uuid4(), agent_id=0, wanted=0, capacity=1, priorities=tuple(Priority))
 
 
-def _batches(tickets: Iterable[QueuedTicket]) -> Iterator[tuple[Priority, list[int]]]:
+def in_batches(tickets: Iterable[QueuedTicket], *, size: int = BATCH) -> Iterator[tuple[Priority, list[int]]]:
     """Sort tickets into their queues, ascending, and cut them into batches."""
     by_priority: dict[Priority, set[int]] = defaultdict(set)
     for ticket in tickets:
         by_priority[ticket.priority].add(ticket.id)
     for priority, ids in by_priority.items():
         remaining = iter(sorted(ids))
-        while batch := list(islice(remaining, BATCH)):
+        while batch := list(islice(remaining, size)):
             yield priority, batch

@@ -50,7 +50,7 @@ things = Table(
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DROP",
 )
-NAME_KEY = func.lower(things.c.name).label("name_key")
+NAME_KEY = func.lower(things.c.name, type_=Text()).label("name_key")
 COLUMNS = {
     "id": things.c.id,
     "number": things.c.number,
@@ -116,7 +116,8 @@ def test_walking_all_pages_yields_every_row_once_in_order(
     fill(connection, rows)
     direction = "DESC" if descending else "ASC"
     key = "lower(name)" if sort == "name" else sort
-    expected = list(connection.execute(text(f"SELECT id FROM things ORDER BY {key} {direction}, id {direction}")).scalars())
+    query = text(f"SELECT id FROM things ORDER BY {key} {direction}, id {direction}")
+    expected = list(connection.execute(query).scalars())
     seen: list[int] = []
     cursor: str | None = None
     while True:

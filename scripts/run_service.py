@@ -1,0 +1,123 @@
+"""Start the whole service, keep it running, stop it: what `./scripts/run` does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from scripts.account import NoAccountError
+from scripts.binaries import BinaryNotFoundError
+from scripts.console import Console
+from scripts.data_servers import ServerUnreachableError
+from scripts.embedded_server import ServerFailedError
+from scripts.left_overs import stop_left_overs
+from scripts.ports import try_listening
+from scripts.readiness import base_url
+from scripts.run_lock import AlreadyRunningError, run_lock
+from scripts.secrets_file import SecretsFileError
+from scripts.service_parts import Service, StartFailedError
+from scripts.stop_request import StopRequest, StopRequestedError
+from scripts.supervisor import Supervisor
+from scripts.usage import usage
+from service.config import ConfigurationError, Settings, load
+
+ROOT = Path(__file__).resolve().parent.parent
+_STOPPED, _FAILED, _WRONG = 0, 1, 2
+# The runner brings these itself; the rest of the environment is judged before anything is started.
+_STAND_INS = {
+    "DATABASE_URL": "postgresql://stand-in",
+    "REDIS_URL": "redis://stand-in",
+    "JWT_SECRET_KEY": "stand-in" * 8,
+}
+_CANNOT_START = (
+    AlreadyRunningError, BinaryNotFoundError, NoAccountError, SecretsFileError, ServerFailedError,
+    ServerUnreachableError, StartFailedError, OSError,
+)
+
+
+class PortTakenError(StartFailedError):
+    """Say that the service cannot listen where it should."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the service until asked to stop; return the exit status."""
+    if "--help" in arguments or "-h" in arguments:
+        print(usage())
+        return _STOPPED
+    unknown = [argument for argument in arguments if argument != "--demo"]
+    if unknown:
+        print(f"Unknown: {' '.join(unknown)}\nUsage: ./scripts/run [--demo] [--help]", file=sys.stderr)
+        return _WRONG
+    try:
+        settings = load(_STAND_INS | {name: value for name, value in os.environ.items() if value})
+    except ConfigurationError as exc:
+        print("\n".join(["These environment variables are wrong:", *(f"  {problem}" for problem in exc.problems),
+                         "./scripts/run --help tells what each is for."]), file=sys.stderr)
+        return _WRONG
+    return _run(settings, demo="--demo" in arguments)
+
+
+def _run(settings: Settings, *, demo: bool) -> int:
+    stop = StopRequest()
+    stop.listen()
+    console = Console()
+    try:
+        var_dir = _var_dir(settings)
+        with run_lock(var_dir, base_url(settings.host, settings.port)):
+            count = stop_left_overs(var_dir, stop.check)
+            if count:
+                console.say("run", f"stopped {count} processes that an earlier start had left behind")
+            _require_port(settings)
+            return _supervise(Service(ROOT, settings, var_dir, console, Supervisor(console), stop), demo=demo)
+    except StopRequestedError:
+        console.say("run", "stopped")
+        return _STOPPED
+    except _CANNOT_START as exc:
+        print(f"Fairdeal cannot start: {exc}", file=sys.stderr, flush=True)
+        return _FAILED
+
+
+def _supervise(service: Service, *, demo: bool) -> int:
+    try:
+        service.start(demo=demo)
+        service.keep_running()
+    except StopRequestedError:
+        service.console.say("run", "stopping")
+        return _STOPPED
+    finally:
+        service.stop()
+        service.console.say("run", "stopped")
+    return _STOPPED
+
+
+def _var_dir(settings: Settings) -> Path:
+    """Return the data directory, made if need be, as an absolute path without links."""
+    path = ROOT / settings.var_dir.expanduser()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError("it belongs to somebody else")
+    except OSError as exc:
+        raise StartFailedError(f"VAR_DIR {path} cannot be used: {exc}") from exc
+    return path.resolve()
+
+
+def _require_port(settings: Settings) -> None:
+    """Make sure that the service can listen where it should. Raises `PortTakenError`."""
+    where = f"{settings.host}:{settings.port}"
+    try:
+        try_listening(settings.host, settings.port)
+    except socket.gaierror as exc:
+        raise PortTakenError(f"HOST {settings.host} is no address of this machine ({exc.strerror})") from exc
+    except PermissionError as exc:
+        raise PortTakenError(f"{where} is not for plain users; choose a PORT from 1024 up") from exc
+    except OSError as exc:
+        raise PortTakenError(
+            f"cannot listen on {where} ({exc.strerror}): another program has the port; stop it or set PORT"
+        ) from exc
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""The application: `create_app(services)`, and nothing at import."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from flask_openapi3 import APIBlueprint, OpenAPI
+from werkzeug.routing import BaseConverter
+
+from service.api import access, documents, errors, telemetry, tokens
+from service.api.openapi import Api, new_api
+from service.api.resources import agents, customers, dealing, hand, health, me, ops, tickets, users
+from service.api.resources import tokens as token_routes
+from service.api.services import EXTENSION, Services
+
+RESOURCES: tuple[APIBlueprint, ...] = (
+    token_routes.tokens,
+    me.me,
+    users.users,
+    agents.agents,
+    customers.customers,
+    tickets.tickets,
+    hand.hand,
+    dealing.dealing,
+    ops.ops,
+    health.health,
+)
+
+
+class IdConverter(BaseConverter):
+    """Match ids in paths: nothing else is a path of ours, so that `/api/tickets/fetch` is never taken for a ticket."""
+
+    regex = "[1-9][0-9]{0,18}"
+
+    def to_python(self, value: str) -> int:
+        """Read the id; the few that fit the pattern but no 64-bit integer name nothing either."""
+        return int(value)
+
+
+def create_app(services: Services) -> OpenAPI:
+    """Make the WSGI application on the use cases given."""
+    app = new_api(_version())
+    app.config.update(MAX_CONTENT_LENGTH=services.settings.max_body_bytes, PROVIDE_AUTOMATIC_OPTIONS=False)
+    app.extensions[EXTENSION] = services
+    _set_paths_up(app)
+    telemetry.install(app)
+    errors.install(app)
+    tokens.install(app, services.settings)
+    app.before_request(access.admit)
+    for resource in RESOURCES:
+        app.register_api(resource)
+    documents.install(app)
+    return app
+
+
+def _set_paths_up(app: Api) -> None:
+    """Serve each path with and without the trailing slash, and never by a redirect, which would be HTML."""
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = IdConverter
+
+
+def _version() -> str:
+    try:
+        return version("fairdeal")
+    except PackageNotFoundError:  # run from the checkout, not installed
+        return "0.1.0"

@@ -1,0 +1,106 @@
+"""An agent's hand: fetch, look, and work the tickets in it."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+
+from service.api import answers
+from service.api.access import allow, caller
+from service.api.epochs import expected_epoch
+from service.api.openapi import outcomes
+from service.api.resources.tickets import with_etag
+from service.api.schemas.moves import (
+    FetchInput,
+    HandAnswer,
+    NothingInput,
+    ReasonInput,
+    SaleInput,
+    SalesAnswer,
+    SalesInput,
+    hand_json,
+    sales_json,
+)
+from service.api.schemas.tickets import TicketAnswer, TicketPath
+from service.api.services import services
+from service.domain.errors import (
+    AgentAtCapacity,
+    AgentAway,
+    AgentInactive,
+    IllegalMove,
+    NotFound,
+    StaleEpoch,
+)
+from service.domain.model import Role
+
+hand = APIBlueprint(
+    "hand", __name__, url_prefix="/api/tickets", abp_tags=[Tag(name="Hand", description="Getting and working tickets")]
+)
+
+
+@hand.post("/fetch", responses=outcomes(200, HandAnswer, AgentInactive, AgentAway))
+@allow(Role.AGENT)
+def fetch_tickets(body: FetchInput) -> Response:
+    """Top the caller's hand up, oldest tickets first; harmless to repeat."""
+    dealt = services().assignments.fetch(caller().user_id, limit=body.limit)
+    response = answers.answer(hand_json(dealt))
+    response.headers["X-Fairdeal-Served-By"] = dealt.served_by
+    return response
+
+
+@hand.get("/held", responses=outcomes(200, HandAnswer))
+@allow(Role.AGENT)
+def list_held() -> Response:
+    """Read what the caller holds, in creation order."""
+    return answers.answer(hand_json(services().assignments.held(caller().user_id)))
+
+
+@hand.post("/<id:ticket_id>/start", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, AgentAtCapacity, StaleEpoch))
+@allow(Role.AGENT)
+def start_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG001
+    """Begin work on a held ticket, or take up a resolved one again if the hand has room."""
+    ticket = services().lifecycle.start(caller().user_id, path.ticket_id, expected_epoch=expected_epoch())
+    return with_etag(ticket)
+
+
+@hand.post("/<id:ticket_id>/resolve", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@allow(Role.AGENT)
+def resolve_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG001
+    """Resolve a held ticket, which frees its slot."""
+    ticket = services().lifecycle.resolve(caller().user_id, path.ticket_id, expected_epoch=expected_epoch())
+    return with_etag(ticket)
+
+
+@hand.post("/<id:ticket_id>/close", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@allow(Role.AGENT)
+def close_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG001
+    """Close a resolved ticket."""
+    ticket = services().lifecycle.close(caller().user_id, path.ticket_id, expected_epoch=expected_epoch())
+    return with_etag(ticket)
+
+
+@hand.post("/<id:ticket_id>/release", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@allow(Role.AGENT)
+def release_ticket(path: TicketPath, body: ReasonInput) -> Response:
+    """Give a held ticket back to its place in the queue, with a reason."""
+    ticket = services().lifecycle.release(
+        caller().user_id, path.ticket_id, reason=body.reason, expected_epoch=expected_epoch()
+    )
+    return with_etag(ticket)
+
+
+@hand.post("/<id:ticket_id>/sell", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@allow(Role.AGENT)
+def sell_ticket(path: TicketPath, body: SaleInput) -> Response:
+    """Sell a held ticket to a customer, which frees its slot; repeating the same sale changes nothing."""
+    ticket = services().lifecycle.sell(
+        caller().user_id, path.ticket_id, body.customer.buyer(), expected_epoch=expected_epoch()
+    )
+    return with_etag(ticket)
+
+
+@hand.post("/sell", responses=outcomes(200, SalesAnswer))
+@allow(Role.AGENT)
+def sell_tickets(body: SalesInput) -> Response:
+    """Sell several held tickets, each on its own: one that cannot be sold keeps no other from being sold."""
+    return answers.answer(sales_json(services().lifecycle.sell_many(caller().user_id, body.wanted())))

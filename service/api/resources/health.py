@@ -1,0 +1,38 @@
+"""Is the service there, can it serve, and how is it doing?"""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+
+from service.api import answers
+from service.api.access import anonymous
+from service.api.openapi import outcomes
+from service.api.schemas.health import AliveAnswer, ReadyAnswer, ready_json
+from service.api.services import services
+from service.api.telemetry import metrics
+from service.usecases.health import HealthStatus
+
+health = APIBlueprint("health", __name__, abp_tags=[Tag(name="Operations", description="How the service is doing")])
+
+
+@health.get("/healthz", responses=outcomes(200, AliveAnswer))
+@anonymous
+def read_alive() -> Response:
+    """Say that the process answers; nothing else is tried."""
+    return answers.answer({"status": "ok"})
+
+
+@health.get("/readyz", responses={**outcomes(200, ReadyAnswer), "503": ReadyAnswer})
+@anonymous
+def read_ready() -> Response:
+    """Try every part the way a request would: 503 when the service cannot serve; without Redis it can, slower."""
+    report = services().health.check()
+    return answers.answer(ready_json(report), 503 if report.status is HealthStatus.DOWN else 200)
+
+
+@health.get("/metrics", responses={"200": {"description": "OK", "content": {"text/plain": {"schema": {"type": "string"}}}}})
+@anonymous
+def read_metrics() -> Response:
+    """Expose metrics in the Prometheus text format."""
+    return Response(metrics().exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,41 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+
+from service.api import answers
+from service.api.access import anonymous
+from service.api.openapi import outcomes
+from service.api.schemas.sessions import LoginInput, RefreshInput, TokensAnswer
+from service.api.services import services
+from service.api.tokens import bearer, tokens as signed
+from service.domain.errors import NotSignedIn, WrongCredentials
+
+tokens = APIBlueprint(
+    "tokens", __name__, url_prefix="/api/token", abp_tags=[Tag(name="Session", description="Signing in and out")]
+)
+
+
+@tokens.post("", responses=outcomes(200, TokensAnswer, WrongCredentials))
+@anonymous
+def sign_in(body: LoginInput) -> Response:
+    """Sign in."""
+    return answers.answer(signed().issue(services().sessions.login(body.username, body.password)))
+
+
+@tokens.post("/refresh", responses=outcomes(200, TokensAnswer, NotSignedIn))
+@anonymous
+def refresh_tokens(body: RefreshInput) -> Response:
+    """Exchange a refresh token for a new pair; it is good for one exchange."""
+    claims = signed().read(body.refresh or bearer(), kind="refresh")
+    return answers.answer(signed().issue(services().sessions.refresh(claims.session_id, claims.jti)))
+
+
+@tokens.post("/revoke", responses=outcomes(204, None, NotSignedIn))
+@anonymous
+def sign_out(body: RefreshInput) -> Response:
+    """Sign out: the session that the token (of either kind) belongs to ends at once."""
+    services().sessions.revoke(signed().read(body.refresh or bearer()).session_id)
+    return answers.nothing()

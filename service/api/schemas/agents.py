@@ -1,0 +1,152 @@
+"""Agents as JSON: the user and the profile in one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, Strict
+
+from service.api.schemas.fields import Flag, Id, Note, Text
+from service.api.schemas.moves import OPTIONAL
+from service.api.schemas.paging import PageAnswer, SortedPaging
+from service.api.schemas.shape import Answer, Changes, Input
+from service.api.schemas.users import NULLABLE, UserAnswer, UserFields
+from service.domain.model import MAX_CAPACITY, Agent, Availability, Level
+from service.usecases.ports.people import AgentChanges, AgentDraft, AgentFilter
+
+EXAMPLE = {"username": "ann", "password": "Correct-Horse-9", "email": "ann@example.com", "level": "senior"}
+
+Capacity = Annotated[int, Strict(), Field(ge=1, le=MAX_CAPACITY)]
+
+
+class AgentPath(Input):
+    """Which agent; an agent's id is their user's."""
+
+    agent_id: Id
+
+
+class AgentQuery(SortedPaging):
+    """Which agents to list, and which page of them."""
+
+    level: Level | None = Field(default=None, description="Agents of this level alone")
+    availability: Availability | None = Field(default=None, description="Agents who take tickets, or who are away")
+    is_active: bool | None = Field(default=None, description="Agents who may sign in, or those who may not")
+
+    def wanted(self) -> AgentFilter:
+        """Say it in the use case's words."""
+        return AgentFilter(text=self.q, level=self.level, availability=self.availability, is_active=self.is_active)
+
+
+class AgentFields(UserFields):
+    """What an agent has besides name and password."""
+
+    level: Level = Level.JUNIOR
+    availability: Availability = Availability.AVAILABLE
+    auto_assign: Flag = Field(default=False, description="Whether tickets are assigned without being asked for")
+    capacity: Capacity = MAX_CAPACITY
+
+
+class AgentInput(AgentFields):
+    """An agent to create."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+
+    username: Text
+    password: Text = Field(json_schema_extra={"writeOnly": True})
+
+    def draft(self) -> AgentDraft:
+        """Say it in the use case's words."""
+        return AgentDraft(**dict(self))
+
+
+class AgentReplacement(AgentFields):
+    """Everything about an agent; a password left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+
+    username: Text
+    password: Text | None = Field(default=None, json_schema_extra={"writeOnly": True})
+
+    def changes(self) -> AgentChanges:
+        """Say it in the use case's words."""
+        return AgentChanges(**dict(self))
+
+
+class AgentPatch(Changes):
+    """Fields of an agent to change."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"capacity": 10}})
+
+    username: Text = ""
+    password: Text = Field(default="", json_schema_extra={"writeOnly": True})
+    email: Text | None = Field(default=None, json_schema_extra=NULLABLE, description="null clears it")
+    first_name: Text = ""
+    last_name: Text = ""
+    phone: Text = ""
+    is_active: Flag = True
+    level: Level = Level.JUNIOR
+    availability: Availability = Availability.AVAILABLE
+    auto_assign: Flag = False
+    capacity: Capacity = MAX_CAPACITY
+
+    def changes(self) -> AgentChanges:
+        """Say it in the use case's words."""
+        return AgentChanges(**self.given())
+
+
+class AvailabilityInput(Input):
+    """Whether to take new tickets."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"availability": "away"}})
+
+    availability: Availability
+
+
+class ReturnInput(Input):
+    """Why, for the tickets' history; may be left out."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"reason": "Agent on leave"}}, **OPTIONAL)
+
+    reason: Note = ""
+
+
+class AgentAnswer(UserAnswer):
+    """An agent; `id` is also their user's."""
+
+    level: Level
+    availability: Availability
+    auto_assign: bool
+    capacity: int
+    held: int = Field(description="Tickets in hand now")
+
+
+class AgentPage(PageAnswer):
+    """One page of agents."""
+
+    items: list[AgentAnswer]
+
+
+class ReturnedAnswer(Answer):
+    """How many tickets went back to the queue."""
+
+    returned: int
+
+
+def agent_json(agent: Agent) -> dict[str, Any]:
+    """Describe an agent."""
+    return {
+        "id": agent.id,
+        "username": agent.username,
+        "email": agent.email,
+        "first_name": agent.first_name,
+        "last_name": agent.last_name,
+        "phone": agent.phone,
+        "is_active": agent.is_active,
+        "level": agent.level,
+        "availability": agent.availability,
+        "auto_assign": agent.auto_assign,
+        "capacity": agent.capacity,
+        "held": agent.held,
+        "created_at": agent.created_at,
+        "updated_at": agent.updated_at,
+    }

@@ -1,0 +1,123 @@
+"""The claim ledger and the held sets under the reconciler's eye: one half of `RedisQueueAudit`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
+
+from redis import Redis
+
+from service.ticket_queue.client import errors_as_facts
+from service.ticket_queue.keys import Keys, parse_id, unpack
+from service.ticket_queue.scripts import script
+from service.usecases.ports.queue import HeldSet, OpenClaim
+
+CLAIMS_AT_ONCE = 1_000
+
+
+class RedisLedgerAudit:
+    """Look into the claims in flight and the agents' held sets, and mend them."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def open_claims(self, *, older_than_s: float) -> Sequence[OpenClaim]:
+        """ZRANGEBYSCORE, by the server's own clock.
+
+        A claim from the future, left by a server whose clock went wrong or by a failover, is as old as it gets.
+        """
+        with errors_as_facts():
+            now_ms = self._now_ms()
+            span_ms = older_than_s * 1_000
+            members = self._scored("-inf", now_ms - span_ms) + self._scored(f"({now_ms + max(span_ms, 1_000)}", "+inf")
+        claims = (_claim(member, age_s=abs(now_ms - score) / 1_000) for member, score in members[:CLAIMS_AT_ONCE])
+        return [claim for claim in claims if claim is not None]
+
+    def claimed(self) -> frozenset[int]:
+        """Walk the whole ledger."""
+        return frozenset(
+            ticket.id for member in self._ledger() if (claim := _claim(member, age_s=0)) for ticket in claim.tickets
+        )
+
+    def end_claim(self, claim: OpenClaim) -> bool:
+        """Run end_claim.lua."""
+        keys = {"claims": self._keys.claims, "reply": self._keys.reply(claim.claim_id)}
+        with errors_as_facts():
+            return bool(script("end_claim").run(self._client, keys, {"member": claim.token}))
+
+    def broken_claims(self) -> Sequence[str]:
+        """Walk the whole ledger."""
+        return [member for member in self._ledger() if _claim(member, age_s=0) is None]
+
+    def evict_broken_claims(self, entries: Sequence[str]) -> int:
+        """ZREM and RPUSH."""
+        if not entries:
+            return 0
+        with errors_as_facts():
+            self._client.rpush(self._keys.quarantine, *entries)
+            return int(self._client.zrem(self._keys.claims, *entries))
+
+    def held_agents(self) -> Iterator[int]:
+        """SCAN; an agent may come up twice."""
+        with errors_as_facts():
+            for key in self._client.scan_iter(match=self._keys.held_pattern, count=1_000, _type="set"):
+                with contextlib.suppress(ValueError):  # a key of somebody else's that happens to fit the pattern
+                    yield self._keys.agent_of(key)
+
+    def held(self, agent_id: int) -> frozenset[int]:
+        """SMEMBERS."""
+        return self.held_sets([agent_id])[agent_id].ids
+
+    def held_sets(self, agent_ids: Sequence[int]) -> Mapping[int, HeldSet]:
+        """SMEMBERS of each, in one round trip."""
+        with errors_as_facts(), self._client.pipeline(transaction=False) as pipeline:
+            for agent_id in agent_ids:
+                pipeline.smembers(self._keys.held(agent_id))
+            return {agent_id: _held_set(members) for agent_id, members in zip(agent_ids, pipeline.execute(), strict=True)}
+
+    def evict_held_poison(self, agent_id: int, entries: Sequence[str]) -> int:
+        """SREM."""
+        with errors_as_facts():
+            return int(self._client.srem(self._keys.held(agent_id), *entries)) if entries else 0
+
+    def _now_ms(self) -> int:
+        seconds, microseconds = self._client.time()
+        return int(seconds) * 1_000 + int(microseconds) // 1_000
+
+    def _scored(self, low: float | str, high: float | str) -> list[tuple[str, float]]:
+        found: list[tuple[str, float]] = self._client.zrangebyscore(
+            self._keys.claims, low, high, start=0, num=CLAIMS_AT_ONCE, withscores=True
+        )
+        return found
+
+    def _ledger(self) -> Iterator[str]:
+        """Read all members, a page at a time; one that comes or goes meanwhile may be seen twice or not at all."""
+        with errors_as_facts():
+            for member, _ in self._client.zscan_iter(self._keys.claims, count=CLAIMS_AT_ONCE):
+                yield member
+
+
+def _claim(member: str, *, age_s: float) -> OpenClaim | None:
+    """Read an entry of the ledger; None when it is none of ours."""
+    claim_id, _, rest = member.partition("|")
+    agent_id, separator, packed = rest.partition("|")
+    try:
+        return OpenClaim(
+            claim_id=UUID(claim_id),
+            agent_id=int(agent_id),
+            tickets=unpack(packed),
+            age_s=age_s,
+            token=member,
+        ) if separator else None
+    except ValueError:
+        return None
+
+
+def _held_set(members: set[str]) -> HeldSet:
+    parsed = {member: parse_id(member) for member in members}
+    return HeldSet(
+        ids=frozenset(value for value in parsed.values() if value is not None),
+        poison=tuple(member for member, value in parsed.items() if value is None),
+    )
