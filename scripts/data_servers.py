@@ -23,7 +23,8 @@ from scripts.waiting import Check, wait_until
 
 DATABASE = "fairdeal"
 _LARGEST_LOG = 10_000_000
-_GIVEN_SERVER_S = 15.0
+_GIVEN_SERVER_S = 10.0
+_MAY_PASS = ("Connection refused", "starting up", "not yet accepting", "shutting down", "timeout expired")
 
 
 class ServerUnreachableError(Exception):
@@ -112,20 +113,25 @@ def _await_given_database(url: str, check: Check) -> None:
     """Wait for a PostgreSQL that may still be starting. Raises `ServerUnreachableError`."""
     reason = ""
 
-    def answers() -> bool:
+    def settled() -> bool:
         nonlocal reason
-        try:
-            psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5).close()
-        except psycopg2.OperationalError as exc:
-            reason = str(exc)
-        else:
-            reason = ""
-        return not reason
+        reason = _refusal(url)
+        return not any(word in reason for word in _MAY_PASS)
 
-    if not wait_until(answers, _GIVEN_SERVER_S, check=check, pause_s=0.25):
+    wait_until(settled, _GIVEN_SERVER_S, check=check, pause_s=0.25)
+    if reason:
         with contextlib.suppress(ValueError):
-            reason = reason.replace(urlsplit(url).password or "\0", "***").replace(url, "***")
-        raise ServerUnreachableError(f"the PostgreSQL given as DATABASE_URL does not answer: {reason.strip()}")
+            reason = reason.replace(url, "***").replace(urlsplit(url).password or "\0", "***")
+        raise ServerUnreachableError(f"the PostgreSQL given as DATABASE_URL cannot be used: {reason}")
+
+
+def _refusal(url: str) -> str:
+    """Connect for a moment; return why that failed, empty if it did not."""
+    try:
+        psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5).close()
+    except psycopg2.Error as exc:
+        return str(exc).strip() or "no reason given"
+    return ""
 
 
 def _where(url: str) -> str:

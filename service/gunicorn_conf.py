@@ -7,10 +7,16 @@ import shutil
 from typing import Any
 
 from service.config import load
-from service.observability import logging_config
 
 _settings = load()
-_metrics_dir = _settings.var_dir / "metrics"
+_metrics_dir = (_settings.var_dir / "metrics").absolute()
+
+# prometheus_client looks at this variable once, when it is imported: hence before the import below.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
+
+from prometheus_client import multiprocess  # noqa: E402
+
+from service.observability import logging_config  # noqa: E402
 
 wsgi_app = "service.bootstrap:create_wsgi_app()"
 bind = f"{_settings.host}:{_settings.port}"
@@ -40,11 +46,8 @@ def on_starting(server: Any) -> None:  # noqa: ARG001
     """Empty the directory in which the workers share their metrics: counts of dead processes are not ours."""
     shutil.rmtree(_metrics_dir, ignore_errors=True)
     _metrics_dir.mkdir(parents=True, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir.absolute())
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001
     """Forget the gauges of a worker that has ended; its counters stay counted."""
-    from prometheus_client import multiprocess  # noqa: PLC0415 - read the environment only now that it is set
-
-    multiprocess.mark_process_dead(worker.pid)
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

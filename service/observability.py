@@ -1,6 +1,7 @@
 """What the running service says about itself: log events with fields, request ids, metrics.
 
-Any layer logs through the standard library, an event name and fields: `logger.info("ticket_claimed", extra={"ticket_id": 7})`.
+Any layer logs through the standard library, an event's name and its fields:
+`logger.info("ticket_claimed", extra={"ticket_id": 7})`.
 """
 
 from __future__ import annotations

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from flask_openapi3 import APIBlueprint, OpenAPI
-from werkzeug.routing import BaseConverter
+from flask_openapi3.blueprint import APIBlueprint
+from werkzeug.routing import BaseConverter, ValidationError
 
 from service.api import access, documents, errors, telemetry, tokens
 from service.api.openapi import Api, new_api
 from service.api.resources import agents, customers, dealing, hand, health, me, ops, tickets, users
 from service.api.resources import tokens as token_routes
+from service.api.schemas.fields import MAX_ID
 from service.api.services import EXTENSION, Services
 
 RESOURCES: tuple[APIBlueprint, ...] = (
@@ -33,11 +34,14 @@ class IdConverter(BaseConverter):
     regex = "[1-9][0-9]{0,18}"
 
     def to_python(self, value: str) -> int:
-        """Read the id; the few that fit the pattern but no 64-bit integer name nothing either."""
-        return int(value)
+        """Read the id. Raises `ValidationError` for the few that fit the pattern but no 64-bit integer."""
+        number = int(value)
+        if number > MAX_ID:
+            raise ValidationError
+        return number
 
 
-def create_app(services: Services) -> OpenAPI:
+def create_app(services: Services) -> Api:
     """Make the WSGI application on the use cases given."""
     app = new_api(_version())
     app.config.update(MAX_CONTENT_LENGTH=services.settings.max_body_bytes, PROVIDE_AUTOMATIC_OPTIONS=False)

@@ -1,4 +1,4 @@
-"""Errors as HTTP: one table from what went wrong to a status, one shape (RFC 9457) for every answer that is an error."""
+"""Errors as HTTP: one table from what went wrong to a status, one shape (RFC 9457) for them all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound as NoRoute, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import NotFound as NoRoute
 
 from service.api.encoding import dumps
 from service.domain import errors

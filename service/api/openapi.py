@@ -6,12 +6,15 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from flask_openapi3 import Info, OpenAPI
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.info import Info
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
 
 from service import __doc__ as about
 from service.api.access import Access, access_of
-from service.api.encoding import JsonResponse, OrjsonProvider
 from service.api.body import JsonRequest
+from service.api.encoding import JsonResponse, OrjsonProvider
 from service.api.errors import (
     PROBLEM_JSON,
     BodyTooLarge,
@@ -48,7 +51,7 @@ class Api(OpenAPI):
 
 
 def new_api(version: str) -> Api:
-    """Make the bare application; its documentation pages are ours (`documents.py`), since theirs need inline scripts."""
+    """Make the bare application. Its documentation pages are ours (`documents.py`): theirs need inline scripts."""
     return Api(
         "service.api",
         info=Info(title="Fairdeal", version=version, description=about),
@@ -60,7 +63,12 @@ def new_api(version: str) -> Api:
     )
 
 
-def outcomes(status: int, model: type[Answer] | None, *errors: type[FairdealError]) -> dict[str | int, Any]:
+def resource(name: str, prefix: str | None, *, tag: str, about: str | None = None) -> APIBlueprint:
+    """Begin a resource: routes below one prefix, under one heading of the document."""
+    return APIBlueprint(name, "service.api", url_prefix=prefix, abp_tags=[Tag(name=tag, description=about)])
+
+
+def outcomes(status: int, model: type[Answer] | None, *errors: type[FairdealError]) -> dict[str, Any]:
     """Document a route: what it answers when all goes well, and the errors that are its own.
 
     What any route may answer (not signed in, bad input, no database) is added by `document`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 from flask import current_app
@@ -12,21 +11,16 @@ if TYPE_CHECKING:
     from service.usecases.agents import Agents
     from service.usecases.assignments import Assignments
     from service.usecases.customers import Customers
+    from service.usecases.health import Health
     from service.usecases.invariants import Invariants
     from service.usecases.lifecycle import Lifecycle
-    from service.usecases.ports.queue import TicketQueue
+    from service.usecases.queue_stats import QueueStats
+    from service.usecases.reconciliations import Reconciliations
     from service.usecases.sessions import Sessions
     from service.usecases.tickets import Tickets
     from service.usecases.users import Users
 
 EXTENSION = "fairdeal"
-
-
-class Health(Protocol):
-    """Try the parts the service stands on."""
-
-    def check(self) -> Mapping[str, str | None]:
-        """Name each part ("database", "queue") with what is wrong with it, or None when it works. Never raises."""
 
 
 class Services(Protocol):
@@ -69,8 +63,12 @@ class Services(Protocol):
         """The promises that can be checked."""
 
     @property
-    def queue(self) -> TicketQueue:
-        """The queue of open tickets."""
+    def queue_stats(self) -> QueueStats:
+        """The queue in figures."""
+
+    @property
+    def reconciliations(self) -> Reconciliations:
+        """The reconciler's runs: asked for, and looked at."""
 
     @property
     def health(self) -> Health:

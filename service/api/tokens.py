@@ -21,6 +21,9 @@ from service.usecases.ports.people import SessionTokensData
 EXTENSION = "fairdeal.tokens"
 CACHE_SIZE = 10_000
 
+_NOT_OURS = (PyJWTError, JWTExtendedException, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+"""What a forged token can raise: the libraries' own refusals, and what strange JSON inside provokes."""
+
 Kind = Literal["access", "refresh"]
 
 
@@ -85,7 +88,7 @@ def _decode(encoded: str) -> Claims:
         )
     except ExpiredSignatureError as exc:
         raise _expired() from exc
-    except (PyJWTError, JWTExtendedException, LookupError, TypeError, ValueError, AttributeError, RecursionError) as exc:
+    except _NOT_OURS as exc:
         raise _invalid("The token is not one of ours.") from exc
 
 

@@ -1,9 +1,10 @@
-"""The queues under the reconciler's eye: see `service.usecases.ports.queue.QueueAudit` for what each method promises."""
+"""The queues under the reconciler's eye: see `QueueAudit` in `service.usecases.ports.queue` for the promises."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from typing import cast
 from uuid import uuid4
 
 from redis import Redis
@@ -183,8 +184,9 @@ class RedisQueueAudit(RedisLedgerAudit):
         return expected | dict.fromkeys(self._client.scan_iter(match=keys.held_pattern, count=1_000), "set")
 
 
-def _parse(entries: Sequence[str]) -> SnapshotPage:
+def _parse(answer: object) -> SnapshotPage:
     """Read a page; the usual one, all canonical ids, without looking at each entry in Python."""
+    entries = cast("list[str]", answer)
     try:
         ids = list(map(int, entries))
         if list(map(str, ids)) == entries and (not ids or (min(ids) > 0 and max(ids) < 2**63)):

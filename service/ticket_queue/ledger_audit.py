@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 from uuid import UUID
 
 from redis import Redis
@@ -75,7 +76,7 @@ class RedisLedgerAudit:
         with errors_as_facts(), self._client.pipeline(transaction=False) as pipeline:
             for agent_id in agent_ids:
                 pipeline.smembers(self._keys.held(agent_id))
-            return {agent_id: _held_set(members) for agent_id, members in zip(agent_ids, pipeline.execute(), strict=True)}
+            return dict(zip(agent_ids, map(_held_set, pipeline.execute()), strict=True))
 
     def evict_held_poison(self, agent_id: int, entries: Sequence[str]) -> int:
         """SREM."""
@@ -87,10 +88,10 @@ class RedisLedgerAudit:
         return int(seconds) * 1_000 + int(microseconds) // 1_000
 
     def _scored(self, low: float | str, high: float | str) -> list[tuple[str, float]]:
-        found: list[tuple[str, float]] = self._client.zrangebyscore(
+        found = self._client.zrangebyscore(
             self._keys.claims, low, high, start=0, num=CLAIMS_AT_ONCE, withscores=True
         )
-        return found
+        return cast("list[tuple[str, float]]", found)
 
     def _ledger(self) -> Iterator[str]:
         """Read all members, a page at a time; one that comes or goes meanwhile may be seen twice or not at all."""

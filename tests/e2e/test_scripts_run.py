@@ -219,6 +219,7 @@ def test_killed_runner_takes_everything_along_and_the_next_run_starts(start: Sta
     first = start().ready()
     first.process.kill()
     first.process.wait()
+    first.until(lambda: _gone(first.var_dir), "the end of all parts")
     second = start(PORT=str(first.port)).ready()
     assert second.stop() == 0
     assert _gone(second.var_dir)
@@ -258,7 +259,7 @@ def test_given_servers_are_used_and_left_running(start: Start) -> None:
 def test_unreachable_given_database_is_named_without_its_password(start: Start) -> None:
     run = start(DATABASE_URL=f"postgresql://fairdeal:mypassword@127.0.0.1:{free_port()}/fairdeal")
     assert run.process.wait(READY_S) == 1
-    assert "DATABASE_URL does not answer" in run.said
+    assert "DATABASE_URL cannot be used" in run.said
     assert "mypassword" not in run.said
     assert _gone(run.var_dir)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
 
 from service.api import answers
 from service.api.access import allow, caller
-from service.api.openapi import outcomes
+from service.api.openapi import outcomes, resource
 from service.api.schemas.agents import (
     AgentAnswer,
     AgentInput,
@@ -25,9 +24,7 @@ from service.api.services import services
 from service.domain.errors import AlreadyExists, Conflict, NotFound
 from service.domain.model import Role
 
-agents = APIBlueprint(
-    "agents", __name__, url_prefix="/api/agents", abp_tags=[Tag(name="Agents", description="Who takes tickets")]
-)
+agents = resource("agents", "/api/agents", tag="Agents", about="Who takes tickets")
 
 
 @agents.get("", responses=outcomes(200, AgentPage))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
 
 from service.api import answers
 from service.api.access import allow
-from service.api.openapi import outcomes
+from service.api.openapi import outcomes, resource
 from service.api.schemas.customers import (
     CustomerAnswer,
     CustomerInput,
@@ -21,12 +20,7 @@ from service.api.services import services
 from service.domain.errors import AlreadyExists, Conflict, NotFound
 from service.domain.model import Role
 
-customers = APIBlueprint(
-    "customers",
-    __name__,
-    url_prefix="/api/customers",
-    abp_tags=[Tag(name="Customers", description="Whom tickets are sold to")],
-)
+customers = resource("customers", "/api/customers", tag="Customers", about="Whom tickets are sold to")
 
 
 @customers.get("", responses=outcomes(200, CustomerPage))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
 
 from service.api.access import allow, caller
 from service.api.epochs import expected_epoch
-from service.api.openapi import outcomes
+from service.api.openapi import outcomes, resource
 from service.api.resources.tickets import with_etag
 from service.api.schemas.moves import AssignInput, NoteInput
 from service.api.schemas.tickets import TicketAnswer, TicketPath
@@ -15,9 +14,7 @@ from service.api.services import services
 from service.domain.errors import AgentAtCapacity, AgentAway, AgentInactive, IllegalMove, NotFound, StaleEpoch
 from service.domain.model import Role
 
-dealing = APIBlueprint(
-    "dealing", __name__, url_prefix="/api/tickets", abp_tags=[Tag(name="Dealing", description="Who has which ticket")]
-)
+dealing = resource("dealing", "/api/tickets", tag="Dealing", about="Who has which ticket")
 
 
 @dealing.post(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
 
 from service.api import answers
 from service.api.access import allow, caller
 from service.api.epochs import expected_epoch
-from service.api.openapi import outcomes
+from service.api.openapi import outcomes, resource
 from service.api.resources.tickets import with_etag
 from service.api.schemas.moves import (
     FetchInput,
@@ -33,9 +32,7 @@ from service.domain.errors import (
 )
 from service.domain.model import Role
 
-hand = APIBlueprint(
-    "hand", __name__, url_prefix="/api/tickets", abp_tags=[Tag(name="Hand", description="Getting and working tickets")]
-)
+hand = resource("hand", "/api/tickets", tag="Hand", about="Getting and working tickets")
 
 
 @hand.post("/fetch", responses=outcomes(200, HandAnswer, AgentInactive, AgentAway))
@@ -55,7 +52,10 @@ def list_held() -> Response:
     return answers.answer(hand_json(services().assignments.held(caller().user_id)))
 
 
-@hand.post("/<id:ticket_id>/start", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, AgentAtCapacity, StaleEpoch))
+@hand.post(
+    "/<id:ticket_id>/start",
+    responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, AgentAtCapacity, StaleEpoch),
+)
 @allow(Role.AGENT)
 def start_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG001
     """Begin work on a held ticket, or take up a resolved one again if the hand has room."""

@@ -1,19 +1,20 @@
-"""Is the service there, can it serve, and how is it doing?"""
+"""Whether the service is there, whether it can serve, and how it is doing."""
 
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
 
 from service.api import answers
 from service.api.access import anonymous
-from service.api.openapi import outcomes
+from service.api.openapi import outcomes, resource
 from service.api.schemas.health import AliveAnswer, ReadyAnswer, ready_json
 from service.api.services import services
 from service.api.telemetry import metrics
 from service.usecases.health import HealthStatus
 
-health = APIBlueprint("health", __name__, abp_tags=[Tag(name="Operations", description="How the service is doing")])
+health = resource("health", None, tag="Operations", about="How the service is doing")
+
+METRICS = {"description": "Metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
 
 
 @health.get("/healthz", responses=outcomes(200, AliveAnswer))
@@ -31,7 +32,7 @@ def read_ready() -> Response:
     return answers.answer(ready_json(report), 503 if report.status is HealthStatus.DOWN else 200)
 
 
-@health.get("/metrics", responses={"200": {"description": "OK", "content": {"text/plain": {"schema": {"type": "string"}}}}})
+@health.get("/metrics", responses={"200": METRICS})
 @anonymous
 def read_metrics() -> Response:
     """Expose metrics in the Prometheus text format."""

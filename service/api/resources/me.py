@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
 
 from service.api import answers
 from service.api.access import ANYBODY, allow, caller
-from service.api.openapi import outcomes
+from service.api.openapi import outcomes, resource
 from service.api.schemas.sessions import PasswordInput
 from service.api.schemas.users import UserAnswer, user_json
 from service.api.services import services
 
-me = APIBlueprint("me", __name__, url_prefix="/api/me", abp_tags=[Tag(name="Session")])
+me = resource("me", "/api/me", tag="Session")
 
 
 @me.get("", responses=outcomes(200, UserAnswer))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
 
 from service.api import answers
 from service.api.access import ANYBODY, allow, caller
 from service.api.epochs import expected_epoch, set_etag
-from service.api.openapi import outcomes
+from service.api.openapi import outcomes, resource
 from service.api.schemas.paging import Paging
 from service.api.schemas.tickets import (
     EventPage,
@@ -25,9 +24,7 @@ from service.api.services import services
 from service.domain.errors import NotFound, StaleEpoch
 from service.domain.model import Role, Ticket
 
-tickets = APIBlueprint(
-    "tickets", __name__, url_prefix="/api/tickets", abp_tags=[Tag(name="Tickets", description="Tickets as records")]
-)
+tickets = resource("tickets", "/api/tickets", tag="Tickets", about="Tickets as records")
 
 
 def with_etag(ticket: Ticket) -> Response:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
 
 from service.api import answers
 from service.api.access import anonymous
-from service.api.openapi import outcomes
+from service.api.openapi import outcomes, resource
 from service.api.schemas.sessions import LoginInput, RefreshInput, TokensAnswer
 from service.api.services import services
-from service.api.tokens import bearer, tokens as signed
+from service.api.tokens import bearer
+from service.api.tokens import tokens as signed
 from service.domain.errors import NotSignedIn, WrongCredentials
 
-tokens = APIBlueprint(
-    "tokens", __name__, url_prefix="/api/token", abp_tags=[Tag(name="Session", description="Signing in and out")]
-)
+tokens = resource("tokens", "/api/token", tag="Session", about="Signing in and out")
 
 
 @tokens.post("", responses=outcomes(200, TokensAnswer, WrongCredentials))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
 
 from service.api import answers
 from service.api.access import allow, caller
-from service.api.openapi import outcomes
+from service.api.openapi import outcomes, resource
 from service.api.schemas.users import (
     UserAnswer,
     UserInput,
@@ -22,9 +21,7 @@ from service.api.services import services
 from service.domain.errors import AlreadyExists, Conflict, NotFound
 from service.domain.model import Role
 
-users = APIBlueprint(
-    "users", __name__, url_prefix="/api/users", abp_tags=[Tag(name="Users", description="Who may sign in")]
-)
+users = resource("users", "/api/users", tag="Users", about="Who may sign in")
 
 
 @users.get("", responses=outcomes(200, UserPage))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict
+from pydantic import Field, Strict
 
 from service.api.schemas.fields import Flag, Id, Note, Text
-from service.api.schemas.moves import OPTIONAL
 from service.api.schemas.paging import PageAnswer, SortedPaging
-from service.api.schemas.shape import Answer, Changes, Input
+from service.api.schemas.shape import Answer, Changes, Input, documented
 from service.api.schemas.users import NULLABLE, UserAnswer, UserFields
 from service.domain.model import MAX_CAPACITY, Agent, Availability, Level
 from service.usecases.ports.people import AgentChanges, AgentDraft, AgentFilter
@@ -49,7 +48,7 @@ class AgentFields(UserFields):
 class AgentInput(AgentFields):
     """An agent to create."""
 
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+    model_config = documented(EXAMPLE)
 
     username: Text
     password: Text = Field(json_schema_extra={"writeOnly": True})
@@ -62,7 +61,7 @@ class AgentInput(AgentFields):
 class AgentReplacement(AgentFields):
     """Everything about an agent; a password left out stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+    model_config = documented(EXAMPLE)
 
     username: Text
     password: Text | None = Field(default=None, json_schema_extra={"writeOnly": True})
@@ -75,7 +74,7 @@ class AgentReplacement(AgentFields):
 class AgentPatch(Changes):
     """Fields of an agent to change."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"capacity": 10}})
+    model_config = documented({"capacity": 10})
 
     username: Text = ""
     password: Text = Field(default="", json_schema_extra={"writeOnly": True})
@@ -97,7 +96,7 @@ class AgentPatch(Changes):
 class AvailabilityInput(Input):
     """Whether to take new tickets."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"availability": "away"}})
+    model_config = documented({"availability": "away"})
 
     availability: Availability
 
@@ -105,7 +104,7 @@ class AvailabilityInput(Input):
 class ReturnInput(Input):
     """Why, for the tickets' history; may be left out."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"reason": "Agent on leave"}}, **OPTIONAL)
+    model_config = documented({"reason": "Agent on leave"}, optional=True)
 
     reason: Note = ""
 

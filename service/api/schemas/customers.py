@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import ConfigDict
-
 from service.api.schemas.fields import Id, Text
 from service.api.schemas.paging import PageAnswer, SortedPaging
-from service.api.schemas.shape import Answer, Changes, Input
+from service.api.schemas.shape import Answer, Changes, Input, documented
 from service.domain.model import Customer
 from service.usecases.ports.people import CustomerChanges, CustomerDraft, CustomerFilter
 
@@ -33,7 +31,7 @@ class CustomerQuery(SortedPaging):
 class CustomerInput(Input):
     """A customer to create, or everything about one that is to be replaced."""
 
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+    model_config = documented(EXAMPLE)
 
     name: Text
     email: Text
@@ -50,7 +48,7 @@ class CustomerInput(Input):
 class CustomerPatch(Changes):
     """Fields of a customer to change."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"name": "Ada King"}})
+    model_config = documented({"name": "Ada King"})
 
     name: Text = ""
     email: Text = ""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict
-from typing import Annotated
+from pydantic import Field, Strict
 
 from service.api.errors import problem
 from service.api.schemas.fields import Id, Note, Reason, Text
 from service.api.schemas.problems import Problem
-from service.api.schemas.shape import Answer, Input
+from service.api.schemas.shape import Answer, Input, documented
 from service.api.schemas.tickets import TicketAnswer, ticket_json
 from service.domain.errors import InvalidInput
 from service.domain.model import MAX_CAPACITY
@@ -18,8 +17,10 @@ from service.usecases.assignments import Hand
 from service.usecases.lifecycle import Sale, SaleResult
 from service.usecases.ports.tickets import Buyer
 
-OPTIONAL: Any = {"openapi_extra": {"required": False}}
-"""Documents a body that may be left out."""
+SERVED_BY = {
+    "description": "Which path dealt the tickets: `queue`, or `database` while the queue is away",
+    "schema": {"type": "string", "enum": ["queue", "database"]},
+}
 
 CUSTOMER = {"name": "Ada Lovelace", "email": "ada@example.com"}
 
@@ -27,7 +28,7 @@ CUSTOMER = {"name": "Ada Lovelace", "email": "ada@example.com"}
 class FetchInput(Input):
     """How much to fetch."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"limit": 5}}, **OPTIONAL)
+    model_config = documented({"limit": 5}, optional=True)
 
     limit: Annotated[int, Strict(), Field(ge=1, le=MAX_CAPACITY)] | None = Field(
         default=None, description="New tickets at the most; left out: as many as fit"
@@ -37,13 +38,13 @@ class FetchInput(Input):
 class NothingInput(Input):
     """Nothing: the path says it all."""
 
-    model_config = ConfigDict(**OPTIONAL)
+    model_config = documented(optional=True)
 
 
 class ReasonInput(Input):
     """Why, as the ticket's history shall say."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"reason": "Needs somebody who speaks Finnish"}})
+    model_config = documented({"reason": "Needs somebody who speaks Finnish"})
 
     reason: Reason
 
@@ -51,7 +52,7 @@ class ReasonInput(Input):
 class NoteInput(Input):
     """Why, for the ticket's history; may be left out."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"reason": "Agent on leave"}}, **OPTIONAL)
+    model_config = documented({"reason": "Agent on leave"}, optional=True)
 
     reason: Note = ""
 
@@ -59,7 +60,7 @@ class NoteInput(Input):
 class AssignInput(Input):
     """Whom to give a ticket to."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"agent_id": 7}})
+    model_config = documented({"agent_id": 7})
 
     agent_id: Id
 
@@ -78,7 +79,7 @@ class BuyerInput(Input):
 class SaleInput(Input):
     """Whom a ticket is sold to."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"customer": CUSTOMER}})
+    model_config = documented({"customer": CUSTOMER})
 
     customer: BuyerInput
 
@@ -93,7 +94,7 @@ class TicketSaleInput(Input):
 class SalesInput(Input):
     """Tickets to sell, each on its own."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"sales": [{"ticket_id": 7, "customer": CUSTOMER}]}})
+    model_config = documented({"sales": [{"ticket_id": 7, "customer": CUSTOMER}]})
 
     sales: list[TicketSaleInput] = Field(min_length=1, max_length=100)
 
@@ -110,16 +111,7 @@ class SalesInput(Input):
 class HandAnswer(Answer):
     """What an agent holds, in creation order."""
 
-    model_config = ConfigDict(
-        openapi_extra={
-            "headers": {
-                "X-Fairdeal-Served-By": {
-                    "description": "Which path dealt the tickets: `queue`, or `database` while the queue is away",
-                    "schema": {"type": "string", "enum": ["queue", "database"]},
-                }
-            }
-        }
-    )
+    model_config = documented(headers={"X-Fairdeal-Served-By": SERVED_BY})
 
     tickets: list[TicketAnswer]
     held: int

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
 from service.api.schemas.fields import Text
-from service.api.schemas.shape import Answer, Input
+from service.api.schemas.shape import Answer, Input, documented
 
 Token = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
-OPTIONAL: Any = {"openapi_extra": {"required": False}}
 
 
 class LoginInput(Input):
     """Who signs in."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"username": "ann", "password": "Correct-Horse-9"}})
+    model_config = documented({"username": "ann", "password": "Correct-Horse-9"})
 
     username: Text
     password: Text
@@ -25,7 +24,7 @@ class LoginInput(Input):
 class RefreshInput(Input):
     """The refresh token; it may be sent as the bearer token instead."""
 
-    model_config = ConfigDict(**OPTIONAL)
+    model_config = documented(optional=True)
 
     refresh: Token | None = None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
@@ -35,14 +36,27 @@ class Shape(BaseModel):
     @classmethod
     def model_json_schema(
         cls,
-        by_alias: bool = True,
+        by_alias: bool | None = None,
         ref_template: str = "#/$defs/{model}",
         schema_generator: type[GenerateJsonSchema] = GenerateJsonSchema,  # noqa: ARG003
         mode: JsonSchemaMode = "validation",
         **_: Any,
     ) -> dict[str, Any]:
         """Describe the model; the same dictionary every time, to be read only."""
-        return _schema(cls, by_alias, ref_template, mode)
+        return _schema(cls, by_alias is not False, ref_template, mode)
+
+
+def documented(
+    example: Mapping[str, Any] | None = None, *, optional: bool = False, headers: Mapping[str, Any] | None = None
+) -> ConfigDict:
+    """Say for the API's document: an example, a body that may be left out, headers that come with an answer."""
+    extra: dict[str, Any] = {"required": not optional}
+    if headers is not None:
+        extra["headers"] = headers
+    config: dict[str, Any] = {"openapi_extra": extra}
+    if example is not None:
+        config["json_schema_extra"] = {"example": example}
+    return cast("ConfigDict", config)
 
 
 class Answer(Shape):

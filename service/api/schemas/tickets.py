@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from service.api.schemas.fields import Description, Id, Moment, QueryId, Several, Subject
 from service.api.schemas.paging import PageAnswer, SortedPaging
-from service.api.schemas.shape import Answer, Changes, Input
+from service.api.schemas.shape import Answer, Changes, Input, documented
 from service.domain.errors import InvalidInput
 from service.domain.model import Cause, Priority, Ticket, TicketEvent, TicketStatus
 from service.usecases.ports.tickets import TicketChanges, TicketDraft, TicketFilter
@@ -33,7 +33,7 @@ def _agreed(subject: str | None, title: str | None) -> str | None:
 class TicketInput(Input):
     """A ticket to create, or everything about one that is to be replaced."""
 
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+    model_config = documented(EXAMPLE)
 
     subject: Subject | None = Field(default=None, description="One line; required, unless `title` is given")
     title: Subject | None = Field(default=None, description="Another name for `subject`")
@@ -58,7 +58,7 @@ class TicketInput(Input):
 class TicketPatch(Changes):
     """Fields of a ticket to change."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"priority": "high"}})
+    model_config = documented({"priority": "high"})
 
     subject: Subject = Field(default="", description="One line")
     title: Subject = Field(default="", description="Another name for `subject`")

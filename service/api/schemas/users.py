@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from service.api.schemas.fields import Flag, Id, Text
 from service.api.schemas.paging import PageAnswer, SortedPaging
-from service.api.schemas.shape import Answer, Changes, Input
+from service.api.schemas.shape import Answer, Changes, Input, documented
 from service.domain.model import Role, User
 from service.usecases.ports.people import UserChanges, UserDraft, UserFilter
 
@@ -48,7 +48,7 @@ class UserFields(Input):
 class UserInput(UserFields):
     """A user to create."""
 
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+    model_config = documented(EXAMPLE)
 
     username: Text
     password: Text = Field(json_schema_extra={"writeOnly": True})
@@ -62,7 +62,7 @@ class UserInput(UserFields):
 class UserReplacement(UserFields):
     """Everything about a user; a password left out stays as it is."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {**EXAMPLE, "first_name": "Ann"}})
+    model_config = documented({**EXAMPLE, "first_name": "Ann"})
 
     username: Text
     password: Text | None = Field(default=None, json_schema_extra={"writeOnly": True})
@@ -76,7 +76,7 @@ class UserReplacement(UserFields):
 class UserPatch(Changes):
     """Fields of a user to change."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"is_active": False}})
+    model_config = documented({"is_active": False})
 
     username: Text = ""
     password: Text = Field(default="", json_schema_extra={"writeOnly": True})

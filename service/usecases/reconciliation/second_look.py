@@ -1,0 +1,55 @@
+"""A second look at what a page suggested, in an order in which a ticket on its way cannot be mistaken for a lost one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.domain.model import QueuedTicket
+from service.usecases.ports.queue import QueueAudit
+from service.usecases.ports.reconcile import AuditedTickets, OpenTicket
+
+
+class SecondLook:
+    """Look at single tickets now: in the live queue, in the ledger, in PostgreSQL."""
+
+    def __init__(self, *, audit: QueueAudit, open_tickets: AuditedTickets, grace_s: float) -> None:
+        """Make a look that leaves alone what changed less than `grace_s` ago: its writer may be about to queue it."""
+        self._audit = audit
+        self._open_tickets = open_tickets
+        self._grace_s = grace_s
+
+    def missing(self, tickets: Sequence[QueuedTicket]) -> dict[int, OpenTicket]:
+        """Say which tickets are open, and neither queued nor claimed.
+
+        Queue, ledger, PostgreSQL, in this order: popping moves an id from the queue to the ledger in one step, and a
+        claim leaves the ledger only after PostgreSQL has decided, or after its ids are back in the queue.
+        """
+        if not tickets:
+            return {}
+        queued = self._audit.queued(tickets)
+        absent = {ticket.id: ticket for ticket in tickets if ticket.id not in queued}
+        if absent:
+            claimed = self._audit.claimed()
+            absent = {ticket_id: ticket for ticket_id, ticket in absent.items() if ticket_id not in claimed}
+        states = self._open_tickets.open_states(list(absent))
+        return {
+            ticket_id: state
+            for ticket_id, state in states.items()
+            if state.priority is absent[ticket_id].priority and state.age_s >= self._grace_s
+        }
+
+    def phantoms(self, tickets: Sequence[QueuedTicket]) -> tuple[list[QueuedTicket], list[QueuedTicket]]:
+        """Say which tickets are queued but not open, and which are queued under another priority than they have.
+
+        The queue first: what is popped in between is no phantom any more, and an eviction will not find it.
+        """
+        if not tickets:
+            return [], []
+        queued = self._audit.queued(tickets)
+        present = [ticket for ticket in tickets if ticket.id in queued]
+        states = self._open_tickets.open_states([ticket.id for ticket in present])
+        phantoms = [ticket for ticket in present if ticket.id not in states]
+        misplaced = [
+            ticket for ticket in present if ticket.id in states and states[ticket.id].priority is not ticket.priority
+        ]
+        return phantoms, misplaced

@@ -1,0 +1,47 @@
+"""The migrations make what the tables declare."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, Engine, create_engine, text
+
+from service.store import migrate
+from service.store.tables import metadata
+
+
+def test_migrations_make_the_tables_as_declared(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_checks_are_as_declared(engine: Engine) -> None:
+    declared = {
+        str(check.name)
+        for table in metadata.tables.values()
+        for check in table.constraints
+        if isinstance(check, CheckConstraint)
+    }
+    checks = "SELECT conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
+    with engine.connect() as connection:
+        assert set(connection.execute(text(checks)).scalars()) == declared
+
+
+def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    assert migrate.upgrade(engine) == (migrate.head(), migrate.head())
+
+
+def test_two_upgrades_at_once_take_turns(engine: Engine) -> None:
+    name = "fairdeal_two_at_once"
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as admin:
+        admin.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        admin.execute(text(f"CREATE DATABASE {name}"))
+        empty = create_engine(engine.url.set(database=name))
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda _: migrate.upgrade(empty), range(4)))
+        empty.dispose()
+        admin.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    assert sorted(before or "" for before, _ in results) == ["", *[migrate.head()] * 3]
