@@ -131,7 +131,8 @@ def _refusal(url: str) -> str:
         psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5).close()
     except psycopg2.Error as exc:
         return str(exc).strip() or "no reason given"
-    return ""
+    else:
+        return ""
 
 
 def _where(url: str) -> str:

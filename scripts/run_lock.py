@@ -27,7 +27,8 @@ def run_lock(var_dir: Path, url: str) -> Iterator[None]:
             pid, _, where = file.read().strip().partition(" ")
             raise AlreadyRunningError(
                 f"Fairdeal already runs on the data in {var_dir}: process {pid or '(unknown)'}, "
-                f"{where or '(starting)'}.\nStop it (kill {pid or 'its process id'}), or give this one its own VAR_DIR and PORT."
+                f"{where or '(starting)'}.\n"
+                f"Stop it (kill {pid or 'its process id'}), or give this one its own VAR_DIR and PORT."
             ) from None
         file.truncate(0)
         file.write(f"{os.getpid()} {url}\n")

@@ -85,7 +85,7 @@ def admit() -> None:
     g.principal = principal = services().sessions.principal(tokens().read(bearer(), kind="access").session_id)
     if not access.admits(principal, request.view_args or {}):
         raise Forbidden(
-            f"This is for {access}; you are signed in as {principal.role}.",
+            f"Only {access} may do this; you are signed in as {principal.role}.",
             needs=[role.value for role in access.roles],
             role=principal.role.value,
         )

@@ -58,7 +58,7 @@ def _documents() -> Documents:
 @anonymous
 def home() -> Response:
     """Send people to the documentation."""
-    return Response(status=302, headers={"Location": "/docs"})
+    return Response(status=302, mimetype="text/plain", headers={"Location": "/docs"})
 
 
 @documents.get("/openapi.json")

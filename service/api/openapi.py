@@ -10,6 +10,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.info import Info
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
+from flask_openapi3.types import ResponseDict
 
 from service import __doc__ as about
 from service.api.access import Access, access_of
@@ -17,6 +18,7 @@ from service.api.body import JsonRequest
 from service.api.encoding import JsonResponse, OrjsonProvider
 from service.api.errors import (
     PROBLEM_JSON,
+    STATUSES,
     BodyTooLarge,
     InternalError,
     MalformedJson,
@@ -65,15 +67,20 @@ def new_api(version: str) -> Api:
 
 def resource(name: str, prefix: str | None, *, tag: str, about: str | None = None) -> APIBlueprint:
     """Begin a resource: routes below one prefix, under one heading of the document."""
-    return APIBlueprint(name, "service.api", url_prefix=prefix, abp_tags=[Tag(name=tag, description=about)])
+    heading = Tag(name=tag, description=about) if about else Tag(name=tag)
+    return APIBlueprint(
+        name, "service.api", url_prefix=prefix, abp_tags=[heading], operation_id_callback=lambda *, name, **_: name
+    )
 
 
-def outcomes(status: int, model: type[Answer] | None, *errors: type[FairdealError]) -> dict[str, Any]:
+def outcomes(status: int, model: type[Answer] | None, *errors: type[FairdealError]) -> ResponseDict:
     """Document a route: what it answers when all goes well, and the errors that are its own.
 
     What any route may answer (not signed in, bad input, no database) is added by `document`.
     """
-    return {str(status): model, **_problems(*errors)}
+    documented: ResponseDict = {str(status): model}
+    documented.update(_problems(*errors))
+    return documented
 
 
 def _problems(*errors: type[FairdealError]) -> dict[str, Any]:
@@ -87,7 +94,7 @@ def _problems(*errors: type[FairdealError]) -> dict[str, Any]:
             "content": {
                 PROBLEM_JSON: {
                     "schema": {"$ref": f"#/components/schemas/{Problem.__name__}"},
-                    "examples": {error.code: {"value": _example(error)} for error in some},
+                    "examples": {error.code: {"$ref": f"#/components/examples/{error.code}"} for error in some},
                 }
             },
         }
@@ -114,6 +121,7 @@ def _example(error: type[FairdealError]) -> dict[str, Any]:
 def document(api: Api) -> dict[str, Any]:
     """Write the whole document. Slow (some 50 ms): keep the result."""
     spec: dict[str, Any] = api.api_doc
+    spec["components"]["examples"] = {error.code: {"value": _example(error)} for error in STATUSES}
     for rule in api.url_map.iter_rules():
         operations = spec["paths"].get(_PARAMETER.sub(r"{\1}", rule.rule), {})
         for method in rule.methods or ():
@@ -128,7 +136,9 @@ def _complete(operation: dict[str, Any], access: Access) -> None:
     """Add what follows from a route's access, its inputs and its other answers."""
     answers: dict[str, Any] = operation["responses"]
     has_body = "requestBody" in operation
-    errors: list[type[FairdealError]] = [InternalError, StoreUnavailable]
+    errors: list[type[FairdealError]] = [InternalError]
+    if "503" not in answers:  # /readyz says in its own words that a part is away
+        errors += [StoreUnavailable]
     if not access.is_anonymous:
         errors += [NotSignedIn, Forbidden]
         operation["security"] = [{BEARER: []}]
@@ -144,6 +154,8 @@ def _complete(operation: dict[str, Any], access: Access) -> None:
     answers.pop("400", None)  # the library's own guess
     for status, documented in _problems(*errors).items():
         _merge(answers, status, documented)
+    for parameter in operation.get("parameters", ()):
+        _drop_null(parameter["schema"])
     allowed = f"For {access}."
     operation["description"] = f"{operation['description']}\n\n{allowed}" if "description" in operation else allowed
 
@@ -155,3 +167,13 @@ def _merge(answers: dict[str, Any], status: str, documented: dict[str, Any]) -> 
         content = present["content"][PROBLEM_JSON]
         content["examples"] = {**documented["content"][PROBLEM_JSON]["examples"], **content["examples"]}
         present["description"] = f"{present['description']} {documented['description']}"
+
+
+def _drop_null(schema: dict[str, Any]) -> None:
+    """Describe a parameter that may be left out as just that: there is no way to write null in a query."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        del schema["anyOf"]
+        schema.update(kinds[0])
+        if schema.get("default", ...) is None:
+            del schema["default"]

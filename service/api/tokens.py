@@ -122,6 +122,7 @@ def install(app: Flask, settings: Settings) -> None:
         JWT_SECRET_KEY=settings.jwt_secret_key.get_secret_value(),
         JWT_ALGORITHM="HS256",
         JWT_TOKEN_LOCATION=["headers"],
+        JWT_COOKIE_CSRF_PROTECT=False,  # there are no cookies here; it would only lengthen the tokens
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=settings.access_token_minutes),
         JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=settings.refresh_token_days),
     )

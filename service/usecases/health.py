@@ -1,4 +1,4 @@
-"""Health: is every part the service stands on there, and can the service serve?"""
+"""Health: whether every part the service stands on is there, and whether it can serve."""
 
 from __future__ import annotations
 

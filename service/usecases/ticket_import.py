@@ -69,6 +69,7 @@ class _Pending:
 
     @property
     def size(self) -> int:
+        """Count the rows, bad ones included."""
         return len(self.lines) + len(self.errors)
 
 
@@ -130,16 +131,19 @@ class TicketImport:
             created = self._tickets.create_many(pending.drafts, actor_id=actor_id, cause=Cause.IMPORT)
         except StoreUnavailable as exc:
             first, last = pending.lines[0], pending.lines[-1]
-            raise StoreUnavailable(
-                f"{exc.detail}; whether lines {first} to {last} were imported is unknown", first_line=first, last_line=last
-            ) from exc
+            detail = f"{exc.detail}; whether lines {first} to {last} were imported is unknown"
+            raise StoreUnavailable(detail, first_line=first, last_line=last) from exc
         return [ticket.id for ticket in created]
 
 
 def _draft(row: Row) -> TicketDraft:
+    """Check a row. An empty priority is none given, as it must be in a table."""
+    priority_given = row.values.get("priority", "")
+    if isinstance(priority_given, str) and not priority_given.strip():
+        priority_given = Priority.MEDIUM.value
     subject, description, priority = clean_ticket(
         subject=row.values.get("subject", ""),
         description=row.values.get("description", ""),
-        priority=row.values.get("priority") or Priority.MEDIUM.value,
+        priority=priority_given,
     )
     return TicketDraft(subject=subject, description=description, priority=priority)

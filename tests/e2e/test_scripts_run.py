@@ -193,10 +193,11 @@ def test_data_are_kept_for_the_next_run(start: Start) -> None:
 
     second = start().ready()
     assert second.kept()["JWT_SECRET_KEY"] == environ["JWT_SECRET_KEY"]
-    with contextlib.closing(psycopg2.connect(second.kept()["DATABASE_URL"])) as connection, connection.cursor() as cursor:
+    environ = second.kept()
+    with contextlib.closing(psycopg2.connect(environ["DATABASE_URL"])) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT word FROM kept")
         assert cursor.fetchall() == [("kept",)]
-    with contextlib.closing(redis.Redis.from_url(second.kept()["REDIS_URL"])) as client:
+    with contextlib.closing(redis.Redis.from_url(environ["REDIS_URL"])) as client:
         assert client.get("kept") == b"kept"
     assert "shown only this once" not in second.said
 

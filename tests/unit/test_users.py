@@ -70,7 +70,7 @@ def test_usernames_of_plain_signs_are_taken_as_they_are(users: Users, store: Rec
     assert store.drafts[0].username == name
 
 
-@pytest.mark.parametrize("name", ["", "ab", "a" * 65, "ann ", "änn", "ann\n", "a/b", "a\0b", "аnn"])
+@pytest.mark.parametrize("name", ["", "ab", "a" * 65, "ann ", "änn", "ann\n", "a/b", "a\0b", "\u0430nn"])
 def test_other_usernames_are_refused(users: Users, name: str) -> None:
     assert refused(users.create, draft(username=name)) == ["username"]
 
@@ -128,7 +128,7 @@ def test_a_name_is_either_refused_or_safe_to_store(text: str) -> None:
         return
     kept = store.changes[0].first_name
     assert kept is not None
-    assert kept.encode()
+    kept.encode()  # fails on what no database takes
     assert len(kept) <= 150
     assert "\0" not in kept
     assert kept == text.strip()
@@ -204,6 +204,6 @@ def test_an_admin_who_is_there_stays_as_they_are(queue: MemoryTicketQueue) -> No
 
 def test_a_first_admin_whose_name_is_taken_is_told_what_to_do(users: Users, store: RecordingUsers) -> None:
     store.taken_name = "root"
-    with pytest.raises(AlreadyExists, match="'root'.*name the first admin differently") as caught:
+    with pytest.raises(AlreadyExists, match=r"'root'.*name the first admin differently") as caught:
         users.ensure_admin("root", GOOD)
     assert caught.value.facts == {"field": "username"}

@@ -23,9 +23,13 @@ _SUBJECT = re.compile(r"^(Input|String|Value|List|Dictionary|Data) (?=should)")
 
 @cache
 def _schema(model: type[Shape], by_alias: bool, ref_template: str, mode: JsonSchemaMode) -> dict[str, Any]:
-    return BaseModel.model_json_schema.__func__(  # type: ignore[attr-defined, no-any-return]
+    schema: dict[str, Any] = BaseModel.model_json_schema.__func__(  # type: ignore[attr-defined]
         model, by_alias, ref_template, GenerateJsonSchema, mode
     )
+    if issubclass(model, Changes):  # a field left out stays as it is: what stands in for it is nobody's business
+        for field in schema["properties"].values():
+            field.pop("default", None)
+    return schema
 
 
 class Shape(BaseModel):

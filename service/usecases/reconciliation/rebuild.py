@@ -1,0 +1,90 @@
+"""Building the queue anew from PostgreSQL, after a flush or when too much of it is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+from uuid import uuid4
+
+from service.domain.errors import QueueUnavailable
+from service.domain.model import Priority, QueuedTicket
+from service.usecases.ports.queue import QueueAudit, TicketQueue
+from service.usecases.ports.reconcile import AuditedTickets, Drift
+from service.usecases.reconciliation.repair import Repair
+from service.usecases.reconciliation.run import Run
+
+STAGING_TTL_S = 600
+
+HEAD = 500
+"""Ids at the head of a new queue that are looked at together."""
+
+HEAD_ROUNDS = 200
+
+
+class Rebuild:
+    """Put a new queue in the place of the old one, all at once, and then bring in what changed meanwhile.
+
+    The queue is distrusted until then: PostgreSQL serves, nothing is popped, and nothing is queued that would get lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: TicketQueue,
+        audit: QueueAudit,
+        open_tickets: AuditedTickets,
+        repair: Repair,
+        page_size: int,
+        margin_s: float,
+    ) -> None:
+        """Make it with `margin_s`, the longest that a transaction may take from its start to its commit."""
+        self._queue = queue
+        self._audit = audit
+        self._open_tickets = open_tickets
+        self._repair = repair
+        self._page_size = page_size
+        self._margin_s = margin_s
+
+    def rebuild(self, run: Run) -> None:
+        """Rebuild. Raises `QueueUnavailable` when the server lost the new lists before they were in place."""
+        run.tally.proven(Drift.REBUILT, 1)
+        run.hold()
+        started = run.clock()
+        self._audit.distrust()
+        token = uuid4().hex
+        try:
+            lengths = {priority: self._stage(run, token, priority) for priority in Priority}
+            run.hold()
+            if not self._audit.publish(token=token, lengths=lengths):
+                raise QueueUnavailable("The lists of the new queue got lost before it was in place; the next run retries")
+        finally:
+            with contextlib.suppress(QueueUnavailable):
+                self._audit.drop_staged(token=token)
+        self._catch_up(run, since_s=run.clock() - started + self._margin_s)
+        for priority in Priority:
+            self._clear_head(run, priority)
+        run.tally.repaired[Drift.REBUILT] += 1
+
+    def _stage(self, run: Run, token: str, priority: Priority) -> int:
+        length = 0
+        for page in self._open_tickets.open_pages(priority, size=self._page_size):
+            self._audit.stage(token=token, priority=priority, ids=page, ttl_s=STAGING_TTL_S)
+            length += len(page)
+            run.compared(len(page), f"staging {priority}")
+        return length
+
+    def _catch_up(self, run: Run, *, since_s: float) -> None:
+        """Queue what was opened since the pages were read; its writers were turned away."""
+        for page in self._open_tickets.changed_pages(within_s=since_s, older_than_s=0, size=self._page_size):
+            self._repair.put_in(run, [QueuedTicket(ticket.id, ticket.priority) for ticket in page])
+
+    def _clear_head(self, run: Run, priority: Priority) -> None:
+        """Take out what PostgreSQL dealt meanwhile: always the oldest, so all of it is at the head."""
+        for _ in range(HEAD_ROUNDS):
+            run.step(f"clearing {priority}")
+            head = self._audit.first(priority, count=HEAD)
+            opened = self._open_tickets.still_open(head)
+            gone = [QueuedTicket(ticket_id, priority) for ticket_id in head if opened.get(ticket_id) is not priority]
+            if not gone or not self._queue.remove(gone):
+                return
+            back = self._open_tickets.still_open([ticket.id for ticket in gone])
+            self._queue.enqueue([QueuedTicket(ticket_id, now) for ticket_id, now in back.items()])
