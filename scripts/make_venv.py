@@ -171,7 +171,9 @@ def run(command: list[str], cwd: Path, lock_fd: int) -> None:
 
     It inherits the lock: if we are killed and it lives on, nobody starts another one beside it.
     """
-    environ = {**os.environ, "PIP_USER": "0", "PYTHONUNBUFFERED": "1"}
+    # Somebody's --user default, module path or warnings-as-errors are not meant for pip.
+    environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONWARNINGS")}
+    environ |= {"PIP_USER": "0", "PYTHONUNBUFFERED": "1"}
     words: list[str] = []
     with subprocess.Popen(
         command, cwd=cwd, env=environ, pass_fds=(lock_fd,), text=True, errors="replace",

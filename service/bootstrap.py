@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from service import config, observability
-from service.job_queue import RqJobQueue
+from service import config
+from service.config import Settings
+from service.job_queue import RqJobQueue, make_job_client
+from service.observability import configure_logging
 from service.store import migrate
 from service.store.agents import PostgresAgents
 from service.store.assignments import PostgresAssignments
+from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.engine import make_engine
+from service.store.health import PostgresProbe
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
 from service.store.open_tickets import PostgresOpenTickets
@@ -29,11 +35,176 @@ from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.customers import Customers
+from service.usecases.demo import Demo
+from service.usecases.health import Health
+from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
 from service.usecases.passwords import Passwords
+from service.usecases.ports.health import SchemaState
+from service.usecases.queue_rebuild import QueueRebuild
+from service.usecases.queue_stats import QueueStats
+from service.usecases.reconcile import Reconciler
+from service.usecases.reconciliation.schedule import Schedule
+from service.usecases.reconciliations import Reconciliations
 from service.usecases.sessions import Sessions
+from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
 from service.usecases.users import Users
 
 if TYPE_CHECKING:
     from flask import Flask
+
+BACKGROUND_PATIENCE = 12
+"""How many times longer than a request the reconciler and the checks may wait for one statement or command."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """Every use case, wired. `close` gives the connections back."""
+
+    settings: Settings
+    tickets: Tickets
+    assignments: Assignments
+    lifecycle: Lifecycle
+    users: Users
+    agents: Agents
+    customers: Customers
+    sessions: Sessions
+    ticket_import: TicketImport
+    demo: Demo
+    reconciler: Reconciler
+    reconciliations: Reconciliations
+    schedule: Schedule
+    queue_stats: QueueStats
+    queue_rebuild: QueueRebuild
+    invariants: Invariants
+    health: Health
+    close: Callable[[], None]
+
+
+def build_container(settings: Settings) -> Container:
+    """Wire everything for one process. No connection is made before the first use of a part."""
+    engine = make_engine(
+        settings.database_url,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        pool_size=settings.web_threads,
+        application_name="fairdeal",
+    )
+    background_engine = make_engine(
+        settings.database_url,
+        statement_timeout_ms=BACKGROUND_PATIENCE * settings.statement_timeout_ms,
+        pool_size=2,
+        application_name="fairdeal-background",
+    )
+    client = make_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
+    background_client = make_client(settings.redis_url, timeout_ms=BACKGROUND_PATIENCE * settings.redis_timeout_ms)
+    job_client = make_job_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
+
+    keys = Keys(settings.queue_prefix)
+    queue = RedisTicketQueue(client, keys)
+    audit = RedisQueueAudit(background_client, keys)
+    assignment_store = PostgresAssignments(engine)
+    open_tickets = PostgresOpenTickets(background_engine)
+    runs = PostgresReconciliations(background_engine)
+    leases = PostgresLeases(background_engine)
+    jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
+    passwords = Passwords()
+
+    tickets = Tickets(store=PostgresTickets(engine), queue=queue)
+    assignments = Assignments(store=assignment_store, queue=queue)
+    lifecycle = Lifecycle(store=assignment_store, queue=queue)
+    users = Users(store=PostgresUsers(engine), queue=queue, passwords=passwords)
+    agents = Agents(store=PostgresAgents(engine), queue=queue, passwords=passwords)
+    customers = Customers(store=PostgresCustomers(engine))
+    reconciler = Reconciler(
+        queue=RedisTicketQueue(background_client, keys),
+        audit=audit,
+        open_tickets=open_tickets,
+        runs=runs,
+        leases=leases,
+        claim_lease_s=settings.claim_lease_s,
+    )
+
+    def close() -> None:
+        for made in (engine, background_engine):
+            made.dispose()
+        for connected in (client, background_client, job_client):
+            connected.close()
+
+    return Container(
+        settings=settings,
+        tickets=tickets,
+        assignments=assignments,
+        lifecycle=lifecycle,
+        users=users,
+        agents=agents,
+        customers=customers,
+        sessions=Sessions(
+            store=PostgresSessions(engine),
+            passwords=passwords,
+            refresh_life=timedelta(days=settings.refresh_token_days),
+        ),
+        ticket_import=TicketImport(tickets=tickets),
+        demo=Demo(
+            users=users,
+            agents=agents,
+            tickets=tickets,
+            assignments=assignments,
+            lifecycle=lifecycle,
+        ),
+        reconciler=reconciler,
+        reconciliations=Reconciliations(runs=runs, jobs=jobs),
+        schedule=Schedule(
+            queue=queue,
+            audit=audit,
+            jobs=jobs,
+            leases=leases,
+            fast_s=settings.reconcile_fast_s,
+            full_s=settings.reconcile_full_s,
+            holder=f"{socket.gethostname()}:{os.getpid()}",
+            clock=time.monotonic,
+        ),
+        queue_stats=QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine)),
+        queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),
+        invariants=Invariants(
+            store=PostgresInvariants(background_engine),
+            open_tickets=open_tickets,
+            audit=audit,
+            lease_s=settings.claim_lease_s,
+            tick_s=settings.reconcile_fast_s,
+        ),
+        health=Health(store=PostgresProbe(engine), queue=queue),
+        close=close,
+    )
+
+
+def create_wsgi_app() -> Flask:
+    """Make the web application of one gunicorn worker from the environment. Raises `ConfigurationError`."""
+    # Imported here: the workers and most commands need no Flask.
+    from service.api.app import create_app
+
+    settings = config.load()
+    configure_logging(level=settings.log_level, shape=settings.log_format)
+    return create_app(build_container(settings))
+
+
+def upgrade_schema(settings: Settings) -> tuple[str | None, str | None]:
+    """Bring the schema to the newest revision; return the ones before and after. Raises `StoreUnavailable`."""
+    engine = make_engine(
+        settings.database_url, statement_timeout_ms=60_000, pool_size=1, application_name="fairdeal-migrate"
+    )
+    try:
+        return migrate.upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def schema_state(settings: Settings) -> SchemaState:
+    """Read where the schema stands. Raises `StoreUnavailable`."""
+    engine = make_engine(
+        settings.database_url, statement_timeout_ms=5_000, pool_size=1, application_name="fairdeal-schema"
+    )
+    try:
+        return PostgresProbe(engine).schema()
+    finally:
+        engine.dispose()

@@ -149,13 +149,13 @@ def answer_http_exception(exc: HTTPException) -> Response | HTTPException:
 
 def _other(exc: HTTPException) -> Response:
     """Answer for a status that has no error class here: its code is the name HTTP gives it."""
-    status = exc.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    status = HTTPStatus(exc.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     body = {
         "type": "about:blank",
         "title": exc.name,
         "status": status,
         "detail": exc.description or exc.name,
-        "code": exc.name.lower().replace(" ", "_").replace("-", "_"),
+        "code": status.name.lower(),
         "request_id": g.get("request_id"),
     }
     return Response(dumps(body), status=status, content_type=PROBLEM_JSON)

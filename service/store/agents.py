@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, func, insert, select, update
 
 from service.domain.errors import Conflict, NotFound
-from service.domain.model import Agent, Page, QueuedTicket, Role, User
+from service.domain.model import Agent, Availability, Level, Page, QueuedTicket, Role, User
 from service.store import rows
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
@@ -37,7 +37,7 @@ _COLUMNS: tuple[ColumnElement[Any], ...] = (
     users.c.created_at,
     func.greatest(agents.c.updated_at, users.c.updated_at).label("updated_at"),
 )
-_NAMES = tuple(column.key for column in _COLUMNS)
+_NAMES = tuple(str(column.key) for column in _COLUMNS)
 
 _SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "id": agents.c.id,
@@ -52,7 +52,8 @@ _PROFILE = ("level", "availability", "auto_assign", "capacity")
 
 
 def _agent(row: RowMapping) -> Agent:
-    return rows.agent({name: row[name] for name in _NAMES if name is not None})
+    values = {name: row[name] for name in _NAMES}
+    return Agent(**{**values, "level": Level(row["level"]), "availability": Availability(row["availability"])})
 
 
 def _agents(*more: ColumnElement[Any]) -> Select[Any]:

@@ -131,4 +131,5 @@ class PostgresCustomers:
         query = select(func.count(literal(1))).where(tickets.c.customer_id == customer_id)
         with statement(self._engine) as connection:
             count = connection.execute(query).scalar_one()
-        return f"Customer {customer_id} has bought {count} tickets, whose history names them; they cannot be deleted"
+        bought = "1 ticket" if count == 1 else f"{count} tickets"
+        return f"Customer {customer_id} has bought {bought}, whose history must go on naming them"

@@ -40,7 +40,7 @@ WITH step AS MATERIALIZED (
 ),
 ending AS MATERIALIZED (
     SELECT t.id, t.agent_id, t.status, t.epoch, t.deleted_at IS NOT NULL AS deleted,
-           s.id AS last_event, s.holder, s.cause, s.epoch AS last_epoch, coalesce(s.to_status, s.from_status) AS last_status
+           s.holder, s.cause, s.epoch AS last_epoch, coalesce(s.to_status, s.from_status) AS last_status
     FROM tickets t LEFT JOIN step s ON s.ticket_id = t.id AND s.is_last
     WHERE t.id > :after AND t.id <= :upto
 ),
@@ -69,7 +69,8 @@ broken (code, ticket_id, what) AS (
     SELECT 'I11', ticket_id, 'was ' || coalesce(status_before, 'deleted') || ' before it went from '
         || coalesce(from_status, 'nothing') || ' to ' || coalesce(to_status, 'deleted')
     FROM step
-    WHERE NOT is_first AND (from_status IS DISTINCT FROM status_before OR (from_status = 'sold' AND to_status <> 'sold'))
+    WHERE NOT is_first
+      AND (from_status IS DISTINCT FROM status_before OR (from_status = 'sold' AND to_status <> 'sold'))
     UNION ALL
     SELECT 'I11', id, 'is ' || status || ', its history says ' || last_status
     FROM ending WHERE status <> last_status
@@ -138,7 +139,8 @@ SELECT count(DISTINCT run.id) AS looked_at, coalesce(sum(kind.repaired), 0) AS v
         FILTER (WHERE kind.repaired > 0))[1:5] AS examples
 FROM (SELECT id, repaired FROM reconciliations
       WHERE status = 'done' AND NOT dry_run ORDER BY id DESC LIMIT :runs) AS run
-LEFT JOIN LATERAL (SELECT key AS name, CAST(value AS bigint) AS repaired FROM jsonb_each_text(run.repaired)) AS kind ON true
+LEFT JOIN LATERAL (SELECT key AS name, CAST(value AS bigint) AS repaired
+                   FROM jsonb_each_text(run.repaired)) AS kind ON true
 """)
 
 

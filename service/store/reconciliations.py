@@ -24,7 +24,6 @@ def _counted(sql: str) -> TextClause:
 BEGIN_REQUESTED = text("""
 UPDATE reconciliations SET status = 'running', started_at = clock_timestamp()
 WHERE id = :id AND status = 'queued'
-RETURNING *
 """)
 
 FINISH = _counted("""
@@ -62,9 +61,10 @@ FAIL_ABANDONED = text("""
 UPDATE reconciliations
 SET status = 'failed', finished_at = clock_timestamp(),
     error = CASE status WHEN 'running' THEN 'The process that ran it died' ELSE 'No worker took it up' END
-WHERE status = 'running'
-   OR (status = 'queued'
-       AND requested_at < clock_timestamp() - CAST(:waiting_s AS double precision) * interval '1 second')
+WHERE id IS DISTINCT FROM CAST(:besides AS bigint)
+  AND (status = 'running'
+       OR (status = 'queued'
+           AND requested_at < clock_timestamp() - CAST(:waiting_s AS double precision) * interval '1 second'))
 """)
 
 PRUNE_RUNS = text("""
@@ -105,11 +105,10 @@ class PostgresReconciliations:
             row = connection.execute(insert(reconciliations).values(values).returning(*reconciliations.c)).one()
         return _run(row)
 
-    def begin_requested(self, run_id: int) -> Reconciliation | None:
+    def begin_requested(self, run_id: int) -> bool:
         """Begin, once, what waits under this id."""
         with statement(self._engine) as connection:
-            row = connection.execute(BEGIN_REQUESTED, {"id": run_id}).one_or_none()
-        return None if row is None else _run(row)
+            return connection.execute(BEGIN_REQUESTED, {"id": run_id}).rowcount == 1
 
     def finish(self, run_id: int, outcome: Outcome) -> Reconciliation:
         """Write the outcome."""
@@ -146,10 +145,11 @@ class PostgresReconciliations:
                 connection, select=query, columns=SORT_KEYS, id_column=reconciliations.c.id, request=request, build=_run
             )
 
-    def fail_abandoned(self, *, waiting_longer_than_s: float) -> int:
+    def fail_abandoned(self, *, besides: int | None, waiting_longer_than_s: float) -> int:
         """Close the rows that nobody will."""
+        values = {"besides": besides, "waiting_s": waiting_longer_than_s}
         with statement(self._engine) as connection:
-            return connection.execute(FAIL_ABANDONED, {"waiting_s": waiting_longer_than_s}).rowcount
+            return connection.execute(FAIL_ABANDONED, values).rowcount
 
     def prune(self, *, runs_older_than_s: float, claims_older_than_s: float, limit: int) -> int:
         """Delete the oldest first, so that a batch is a walk along an index."""

@@ -28,7 +28,7 @@ _GOES_ON = (
 
 _CREDENTIALS = select(*USER_COLUMNS, users.c.password_hash).where(*_USER_ACTIVE)
 
-_PRINCIPAL = select(users.c.id, users.c.username, users.c.role).where(
+PRINCIPAL = select(users.c.id, users.c.username, users.c.role).where(
     sessions.c.id == bindparam("session_id", type_=Uuid()), *_GOES_ON
 )
 
@@ -133,7 +133,7 @@ class PostgresSessions:
     def principal(self, session_id: UUID) -> Principal | None:
         """Read who is calling, by one prebuilt query: this runs on every request."""
         with statement(self._engine) as connection:
-            row = connection.execute(_PRINCIPAL, {"session_id": session_id}).one_or_none()
+            row = connection.execute(PRINCIPAL, {"session_id": session_id}).one_or_none()
         if row is None:
             return None
         return Principal(user_id=row.id, username=row.username, role=Role(row.role), session_id=session_id)

@@ -66,7 +66,7 @@ class Invariants:
         gap_s: float = 0.5,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`lease_s` and `tick_s` say when a claim is overdue; `gap_s` is the pause before a second look at the queue."""
+        """`lease_s` and `tick_s` say when a claim is overdue; `gap_s` is the pause before a second look."""
         self._store = store
         self._audit = audit
         self._comparison = QueueComparison(audit=audit, open_tickets=open_tickets)

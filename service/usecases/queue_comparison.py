@@ -10,7 +10,7 @@ from uuid import uuid4
 from service.domain.errors import QueueUnavailable
 from service.domain.model import Priority
 from service.usecases.ports.invariants import EXAMPLES
-from service.usecases.ports.queue import QueueAudit
+from service.usecases.ports.queue import QueueAudit, SnapshotPage
 from service.usecases.ports.reconcile import AuditedTickets
 from service.usecases.reconciliation.merge import compare
 from service.usecases.reconciliation.order import sift
@@ -30,7 +30,9 @@ class Differences:
     named: dict[str, None] = field(default_factory=dict)
 
     def add(self, what: str) -> None:
-        """Note one more."""
+        """Note one more, unless it is one of those remembered."""
+        if what in self.named:
+            return
         self.count += 1
         if len(self.named) < REMEMBERED:
             self.named[what] = None
@@ -71,7 +73,7 @@ class QueueComparison:
             self._audit.drop_snapshot(token=token)
         return seen
 
-    def _queue(self, seen: Differences, priority: Priority, pages: Iterator[tuple[int | None, ...]]) -> None:
+    def _queue(self, seen: Differences, priority: Priority, pages: Iterator[SnapshotPage]) -> None:
         opened = self._open_tickets.open_pages(priority, size=self._page_size)
         for difference in compare(_ordered(seen, priority, pages), opened):
             for ticket_id in difference.missing:
@@ -79,11 +81,11 @@ class QueueComparison:
             for ticket_id in difference.phantom:
                 seen.add(f"ticket {ticket_id} is in the {priority} queue and not open")
 
-    def _pages(self, token: str, priority: Priority, length: int) -> Iterator[tuple[int | None, ...]]:
+    def _pages(self, token: str, priority: Priority, length: int) -> Iterator[SnapshotPage]:
         for offset in range(0, length, self._page_size):
             count = min(self._page_size, length - offset)
-            page = self._audit.snapshot_page(token=token, priority=priority, offset=offset, count=count).entries
-            if len(page) != count:
+            page = self._audit.snapshot_page(token=token, priority=priority, offset=offset, count=count)
+            if len(page.entries) != count:
                 raise QueueUnavailable("The queue's snapshot vanished while it was read; try again")
             yield page
 
@@ -95,24 +97,23 @@ class QueueComparison:
             held = self._open_tickets.held_by_each(batch)
             sets = self._audit.held_sets(batch)
             for agent_id in batch:
-                for ticket_id in sorted(held.get(agent_id, frozenset()) ^ sets[agent_id].ids):
-                    side = "PostgreSQL" if ticket_id in held.get(agent_id, ()) else "Redis"
+                rows = held.get(agent_id, frozenset())
+                for ticket_id in sorted(rows ^ sets[agent_id].ids):
+                    side = "PostgreSQL" if ticket_id in rows else "Redis"
                     seen.add(f"agent {agent_id} holds ticket {ticket_id} in {side} alone")
-                for _ in sets[agent_id].poison:
-                    seen.add(f"agent {agent_id}'s held set has an entry that is no id")
+                for entry in sets[agent_id].poison:
+                    seen.add(f"agent {agent_id}'s held set has the entry {entry[:40]!r}, which is no id")
         return seen
 
 
-def _ordered(
-    seen: Differences, priority: Priority, pages: Iterator[tuple[int | None, ...]]
-) -> Iterator[list[int]]:
+def _ordered(seen: Differences, priority: Priority, pages: Iterator[SnapshotPage]) -> Iterator[list[int]]:
     """Yield the entries that stand in order; note the others."""
 
     def ids() -> Iterator[list[int]]:
         for page in pages:
-            for _ in range(page.count(None)):
-                seen.add(f"the {priority} queue has an entry that is no id")
-            yield [entry for entry in page if entry is not None]
+            for entry in page.poison:
+                seen.add(f"the {priority} queue has the entry {entry[:40]!r}, which is no id")
+            yield [entry for entry in page.entries if entry is not None]
 
     for sifted in sift(ids()):
         for stray in sifted.strays:

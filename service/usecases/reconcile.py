@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
-from service.domain.errors import Conflict, FairdealError, NotFound, StoreUnavailable
+from service.domain.errors import FairdealError, NotFound, StoreUnavailable
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import (
     CLOCK,
@@ -125,30 +125,63 @@ class Reconciler:
         run_id: int | None = None,
         progress: Progress | None = None,
     ) -> Reconciliation:
-        """Run once and return the record. `run_id` is a run requested before; it takes place once, however often asked.
+        """Run once and return the record.
 
-        A run that finds another one at work is recorded as skipped; one that fails, with what was wrong. Raises
-        `StoreUnavailable` when PostgreSQL cannot be asked at all, `NotFound` for a `run_id` that does not exist.
+        With the `run_id` of a run that was requested, that one takes place, as it was requested, and only once however
+        often it is asked for. A run that finds another one at work is recorded as skipped; one that fails, with what
+        was wrong. Raises `StoreUnavailable` when PostgreSQL cannot be asked at all, `NotFound` for an unknown `run_id`.
         """
         wanted = RunRequest(tier=Tier(tier), trigger=trigger, dry_run=dry_run, requested_by=requested_by)
-        started = self._clock()
-        with self._lease(wanted) as lease:
-            try:
-                run_id = self._begin(wanted, run_id)
-            except _NothingToDoError as nothing:
-                return nothing.record
-            if lease is None:
-                outcome = Outcome(status=RunStatus.SKIPPED, error=f"Held by {self._leases.holder(LEASE)}")
-            else:
-                outcome = self._reconcile(wanted, lease, progress)
-            record = self._note(wanted, run_id, outcome, duration_s=self._clock() - started)
+        if run_id is not None:
+            requested = self._runs.get(run_id)
+            if requested is None:
+                raise NotFound(f"There is no reconciliation {run_id}")
+            if requested.status is not RunStatus.QUEUED:
+                return requested
+            wanted = _request(requested)
+        record = self._run(wanted, run_id, progress)
         _tell(record)
         return record
 
+    def _run(self, wanted: RunRequest, run_id: int | None, progress: Progress | None) -> Reconciliation:
+        started = self._clock()
+        with self._lease(wanted) as lease:
+            run_id = self._begin(wanted, run_id)
+            if lease is None:
+                outcome = Outcome(status=RunStatus.SKIPPED, error=f"Held by {self._leases.holder(LEASE)}")
+                return self._note(wanted, run_id, outcome, started)
+            if wanted.tier is Tier.FULL and not wanted.dry_run:
+                self._runs.fail_abandoned(besides=run_id, waiting_longer_than_s=LOST_JOB_S)
+            run = Run(
+                lease=lease,
+                leases=self._leases,
+                dry_run=wanted.dry_run,
+                clock=self._clock,
+                sleep=self._sleep,
+                progress=progress,
+            )
+            try:
+                outcome = self._check(wanted, run)
+            except Exception as exc:
+                self._note(wanted, run_id, run.tally.outcome(RunStatus.FAILED, type(exc).__name__), started)
+                raise
+            return self._note(wanted, run_id, outcome, started)
+
+    def _check(self, wanted: RunRequest, run: Run) -> Outcome:
+        try:
+            self._checks[wanted.tier](run)
+            if wanted.tier is Tier.FULL and not wanted.dry_run:
+                self._runs.prune(
+                    runs_older_than_s=KEEP_RUNS_S, claims_older_than_s=KEEP_CLAIMS_S, limit=PRUNED_AT_ONCE
+                )
+        except FairdealError as exc:
+            return run.tally.outcome(RunStatus.FAILED, exc.detail)
+        return run.tally.outcome(RunStatus.DONE)
+
     @contextlib.contextmanager
     def _lease(self, wanted: RunRequest) -> Iterator[Lease | None]:
-        """Lend the lease, or None; somebody who asked for this run is given a few tries."""
-        patience_s = 0.0 if wanted.trigger == CLOCK and wanted.tier is Tier.FAST else PATIENCE_S
+        """Lend the lease, or None; a run that will not come again by itself soon is given a few tries."""
+        patience_s = 0.0 if _comes_often(wanted) else PATIENCE_S
         until = self._clock() + patience_s
         while (lease := self._leases.acquire(LEASE, holder=self._holder, ttl_s=LEASE_TTL_S)) is None:
             if self._clock() >= until:
@@ -162,51 +195,28 @@ class Reconciler:
                     self._leases.release(lease)
 
     def _begin(self, wanted: RunRequest, run_id: int | None) -> int | None:
-        """Note that a run begins; the clock's fast ones are noted at their end, if they have something to say."""
+        """Note that a run begins; those that come often are noted at their end."""
         if run_id is not None:
-            if self._runs.begin_requested(run_id) is None:
-                record = self._runs.get(run_id)
-                if record is None:
-                    raise NotFound(f"There is no reconciliation {run_id}")
-                raise _NothingToDoError(record)
+            self._runs.begin_requested(run_id)
             return run_id
-        if wanted.trigger == CLOCK and wanted.tier is Tier.FAST:
-            return None
-        return self._runs.begin(wanted).id
+        return None if _comes_often(wanted) else self._runs.begin(wanted).id
 
-    def _reconcile(self, wanted: RunRequest, lease: Lease, progress: Progress | None) -> Outcome:
-        run = Run(
-            lease=lease,
-            leases=self._leases,
-            dry_run=wanted.dry_run,
-            clock=self._clock,
-            sleep=self._sleep,
-            progress=progress,
-        )
-        try:
-            self._checks[wanted.tier](run)
-            if wanted.tier is Tier.FULL and not wanted.dry_run:
-                self._runs.prune(
-                    runs_older_than_s=KEEP_RUNS_S, claims_older_than_s=KEEP_CLAIMS_S, limit=PRUNED_AT_ONCE
-                )
-        except FairdealError as exc:
-            return run.tally.outcome(RunStatus.FAILED, exc.detail)
-        return run.tally.outcome(RunStatus.DONE)
-
-    def _note(
-        self, wanted: RunRequest, run_id: int | None, outcome: Outcome, *, duration_s: float
-    ) -> Reconciliation:
+    def _note(self, wanted: RunRequest, run_id: int | None, outcome: Outcome, started: float) -> Reconciliation:
         if run_id is not None:
             return self._runs.finish(run_id, outcome)
-        return self._runs.record(wanted, outcome, duration_s=duration_s, fold_within_s=FOLD_WITHIN_S)
+        return self._runs.record(
+            wanted, outcome, duration_s=self._clock() - started, fold_within_s=FOLD_WITHIN_S
+        )
 
 
-class _NothingToDoError(Exception):
-    """The requested run has taken place, or is taking place."""
+def _comes_often(wanted: RunRequest) -> bool:
+    return wanted.trigger == CLOCK and wanted.tier is Tier.FAST
 
-    def __init__(self, record: Reconciliation) -> None:
-        super().__init__(record.id)
-        self.record = record
+
+def _request(record: Reconciliation) -> RunRequest:
+    return RunRequest(
+        tier=record.tier, trigger=record.trigger, dry_run=record.dry_run, requested_by=record.requested_by
+    )
 
 
 def _tell(record: Reconciliation) -> None:

@@ -47,7 +47,8 @@ def check_invariants(query: InvariantsQuery) -> Response:
 @allow(Role.OPERATOR, Role.ADMIN)
 def list_reconciliations(query: RunQuery) -> Response:
     """List the reconciler's runs, the newest first."""
-    return answers.page(services().reconciliations.page(query.wanted(), query.request()), run_json)
+    found = services().reconciliations.page(query.request(), tiers=tuple(query.tier), statuses=tuple(query.status))
+    return answers.page(found, run_json)
 
 
 @ops.post("/reconciliations", responses=outcomes(202, RunAnswer, QueueUnavailable))

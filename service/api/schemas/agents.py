@@ -9,7 +9,7 @@ from pydantic import Field, Strict
 from service.api.schemas.fields import Flag, Id, Note, Text
 from service.api.schemas.paging import PageAnswer, SortedPaging
 from service.api.schemas.shape import Answer, Changes, Input, documented
-from service.api.schemas.users import NULLABLE, UserAnswer, UserFields
+from service.api.schemas.users import NULLABLE, PersonAnswer, UserFields
 from service.domain.model import MAX_CAPACITY, Agent, Availability, Level
 from service.usecases.ports.people import AgentChanges, AgentDraft, AgentFilter
 
@@ -109,7 +109,7 @@ class ReturnInput(Input):
     reason: Note = ""
 
 
-class AgentAnswer(UserAnswer):
+class AgentAnswer(PersonAnswer):
     """An agent; `id` is also their user's."""
 
     level: Level

@@ -11,9 +11,9 @@ from service.api.schemas.fields import Flag, Id, Several
 from service.api.schemas.paging import PageAnswer, Paging
 from service.api.schemas.shape import Answer, Input, documented
 from service.domain.model import Priority
-from service.usecases.ports.invariants import InvariantResult
+from service.usecases.invariants import InvariantResult
 from service.usecases.ports.paging import PageRequest
-from service.usecases.ports.reconcile import Reconciliation, RunFilter, RunStatus, Tier
+from service.usecases.ports.reconcile import Reconciliation, RunStatus, Tier
 from service.usecases.queue_stats import QueueState
 
 
@@ -89,10 +89,6 @@ class RunQuery(Paging):
     def request(self) -> PageRequest:
         """Say it in the use cases' words."""
         return PageRequest(limit=self.limit, cursor=self.cursor, sort=self.sort)
-
-    def wanted(self) -> RunFilter:
-        """Say it in the use case's words."""
-        return RunFilter(tiers=tuple(self.tier), statuses=tuple(self.status))
 
 
 class RunAnswer(Answer):

@@ -24,5 +24,5 @@ class Problem(Answer):
     status: int
     detail: str = Field(description="What is wrong and what would be right")
     code: str = Field(description="Stable: meant for programs")
-    request_id: str | None = Field(description="Find the request in the logs by this")
+    request_id: str | None = Field(default=None, description="Find the request in the logs by this")
     errors: list[FieldError] | None = Field(default=None, description="With `invalid_input`: each bad field")

@@ -92,8 +92,8 @@ class UserPatch(Changes):
         return UserChanges(**self.given())
 
 
-class UserAnswer(Answer):
-    """A user."""
+class PersonAnswer(Answer):
+    """What is said of users and agents alike."""
 
     id: int
     username: str
@@ -101,10 +101,15 @@ class UserAnswer(Answer):
     first_name: str
     last_name: str
     phone: str
-    role: Role
     is_active: bool
     created_at: datetime
     updated_at: datetime
+
+
+class UserAnswer(PersonAnswer):
+    """A user."""
+
+    role: Role
 
 
 class UserPage(PageAnswer):

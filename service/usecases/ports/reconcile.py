@@ -123,8 +123,8 @@ class ReconciliationStore(Protocol):
     def begin(self, wanted: RunRequest) -> Reconciliation:
         """Note a run that begins now."""
 
-    def begin_requested(self, run_id: int) -> Reconciliation | None:
-        """Begin a run noted before; None when there is none waiting under this id."""
+    def begin_requested(self, run_id: int) -> bool:
+        """Begin a run noted before; False when there is none waiting under this id."""
 
     def finish(self, run_id: int, outcome: Outcome) -> Reconciliation:
         """Note how a run ended."""
@@ -140,8 +140,8 @@ class ReconciliationStore(Protocol):
     def page(self, wanted: RunFilter, request: PageRequest) -> Page[Reconciliation]:
         """List runs by keyset. Raises `InvalidInput` for a cursor or sort key that is not ours."""
 
-    def fail_abandoned(self, *, waiting_longer_than_s: float) -> int:
-        """Mark runs as failed whose process died (no other runs while the lease is held) or whose job got lost."""
+    def fail_abandoned(self, *, besides: int | None, waiting_longer_than_s: float) -> int:
+        """Mark runs as failed whose process died or whose job got lost; only the holder of the lease may say so."""
 
     def prune(self, *, runs_older_than_s: float, claims_older_than_s: float, limit: int) -> int:
         """Remove old runs and old claims, at most `limit` of each, and count them."""

@@ -1,4 +1,4 @@
-"""The whole queue against all open tickets: a snapshot, and a merge of two sorted streams. O(n) time, constant memory."""
+"""The whole queue against all open tickets: a snapshot, and a merge of two streams. O(n) time, constant memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Comparison:
         lengths = self._audit.snapshot(token=token, ttl_s=SNAPSHOT_TTL_S)
         try:
             for priority in Priority:
-                self._mark_queue(run, _Snapshot(self._audit, token, priority, lengths[priority], self._page_size), marks)
+                snapshot = _Snapshot(self._audit, token, priority, lengths[priority], self._page_size)
+                self._mark_queue(run, snapshot, marks)
         finally:
             self._audit.drop_snapshot(token=token)
         self._tell_strays_apart(marks)

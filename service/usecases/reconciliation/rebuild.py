@@ -55,7 +55,7 @@ class Rebuild:
             lengths = {priority: self._stage(run, token, priority) for priority in Priority}
             run.hold()
             if not self._audit.publish(token=token, lengths=lengths):
-                raise QueueUnavailable("The lists of the new queue got lost before it was in place; the next run retries")
+                raise QueueUnavailable("The lists of the new queue got lost under way; the next run tries again")
         finally:
             with contextlib.suppress(QueueUnavailable):
                 self._audit.drop_staged(token=token)

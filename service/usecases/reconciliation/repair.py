@@ -14,6 +14,9 @@ from service.usecases.reconciliation.run import Run
 BATCH = 500
 """Ids between two looks at the lease."""
 
+STRAYS = 50
+"""The same, where each id costs a walk over the whole list."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evicted:
@@ -21,6 +24,9 @@ class Evicted:
 
     removed: frozenset[int]
     returned: frozenset[int]
+
+    def __add__(self, other: Evicted) -> Evicted:
+        return Evicted(self.removed | other.removed, self.returned | other.returned)
 
 
 class Repair:
@@ -39,19 +45,33 @@ class Repair:
             inserted += self._queue.enqueue(batch)
         return inserted
 
-    def take_out(self, run: Run, tickets: Sequence[QueuedTicket], *, everywhere: bool = False) -> Evicted:
-        """Evict tickets, then queue again what PostgreSQL calls open.
+    def take_out(self, run: Run, tickets: Sequence[QueuedTicket]) -> Evicted:
+        """Evict tickets from where they belong, then queue again what PostgreSQL calls open.
 
         A ticket given back between our look and the eviction was in the queue by right: asking afterwards brings it
         back, and whoever opens a ticket after we asked queues it after the eviction.
         """
-        removed: set[int] = set()
-        returned: set[int] = set()
+        done = Evicted(frozenset(), frozenset())
         for batch in batches(tickets, BATCH):
             run.hold()
-            gone = self._audit.evict(batch, everywhere=everywhere)
-            opened = self._open_tickets.still_open(list(gone))
-            self._queue.enqueue([QueuedTicket(ticket_id, priority) for ticket_id, priority in opened.items()])
-            removed |= gone
-            returned |= opened.keys()
-        return Evicted(frozenset(removed), frozenset(returned))
+            done += self._restored(self._audit.evict(batch))
+        return done
+
+    def sort_in(self, run: Run, strays: Sequence[QueuedTicket]) -> Evicted:
+        """Evict tickets wherever they are, all of them, and only then put back what is open.
+
+        Places are found by binary search, which the strays would mislead.
+        """
+        removed: set[int] = set()
+        try:
+            for batch in batches(strays, STRAYS):
+                run.hold()
+                removed |= self._audit.evict(batch, everywhere=True)
+        finally:
+            restored = self._restored(frozenset(removed))
+        return restored
+
+    def _restored(self, removed: frozenset[int]) -> Evicted:
+        opened = self._open_tickets.still_open(list(removed))
+        self._queue.enqueue([QueuedTicket(ticket_id, priority) for ticket_id, priority in opened.items()])
+        return Evicted(removed, frozenset(opened))

@@ -1,4 +1,4 @@
-"""A second look at what a page suggested, in an order in which a ticket on its way cannot be mistaken for a lost one."""
+"""A second look at what a page suggested, in an order that cannot mistake a ticket on its way for a lost one."""
 
 from __future__ import annotations
 

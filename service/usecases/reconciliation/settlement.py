@@ -48,9 +48,9 @@ class Settlement:
         for priority in marks.poison:
             run.hold()
             run.tally.repaired[Drift.POISON] += self._audit.evict_poison(priority)
+        removed = self._repair.sort_in(run, list(marks.strays)).removed
         for kind, tickets in kinds.items():
-            evicted = self._repair.take_out(run, list(tickets), everywhere=True)
-            run.tally.repaired[kind] += len(evicted.removed)
+            run.tally.repaired[kind] += sum(ticket.id in removed for ticket in tickets)
         return marks
 
     def settle(self, run: Run, marks: Marks) -> None:

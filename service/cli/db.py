@@ -1,0 +1,68 @@
+"""`fairdeal db`: the schema."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from service.cli.failures import driver_words
+from service.cli.setup import Setup, pass_setup
+from service.config import Settings
+from service.domain.errors import StoreUnavailable
+
+PATIENCE_S = 10.0
+PAUSE_S = 0.2
+
+COMING_UP = ("starting up", "shutting down", "not yet accepting", "refused", "No such file", "timeout", "closed")
+"""What PostgreSQL, or nobody in its place, says while it comes up; anything else will not change by waiting."""
+
+
+@click.group()
+def db() -> None:
+    """Bring the database schema up to date."""
+
+
+@db.command(epilog=examples("fairdeal db upgrade"))
+@pass_setup
+def upgrade(setup: Setup) -> None:
+    """Bring the schema to the newest revision, and say from which to which.
+
+    Harmless to repeat, and to run twice at once. Waits up to 10 seconds for PostgreSQL to come up.
+    """
+    upgrade_schema(setup)
+
+
+@db.command(epilog=examples("fairdeal db current"))
+@pass_setup
+def current(setup: Setup) -> None:
+    """Show the revision of the schema; exit status 1 when it is not what this version needs."""
+    from service.bootstrap import schema_state
+
+    state = schema_state(setup.settings)
+    click.echo(state.present or "none")
+    if not state.fits:
+        raise click.ClickException(f"This version needs {state.head}; run `fairdeal db upgrade`")
+
+
+def upgrade_schema(setup: Setup) -> None:
+    """Migrate, waiting for PostgreSQL if need be, and say what happened."""
+    before, after = _upgrade_when_up(setup.settings)
+    if before == after:
+        click.echo(f"schema is at {after}, the newest revision")
+    else:
+        click.echo(f"schema upgraded from {before or 'nothing'} to {after}")
+
+
+def _upgrade_when_up(settings: Settings) -> tuple[str | None, str | None]:
+    from service.bootstrap import upgrade_schema as upgrade_now
+
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return upgrade_now(settings)
+        except StoreUnavailable as exc:
+            is_coming_up = any(words in driver_words(exc) for words in COMING_UP)
+            if not is_coming_up or time.monotonic() >= until:
+                raise
+        time.sleep(PAUSE_S)

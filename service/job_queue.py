@@ -1,0 +1,157 @@
+"""Background jobs on RQ: see `service.usecases.ports.reconcile.JobQueue`. Jobs are named by string, arguments are JSON.
+
+A unique job keeps its id for as long as its hash exists, and RQ leaves the hash behind when a job fails, and when a
+worker is killed while it runs one or takes one up. Such remains are swept away before the next one is enqueued, or the
+id would be blocked: until `failure_ttl`, or for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.serializers import JSONSerializer
+
+from service.domain.errors import QueueUnavailable
+
+JOB_TIMEOUT_S = 600
+RESULT_TTL_S = 0
+"""A job's result is its row in PostgreSQL; a hash that stayed would block the job's id."""
+FAILURE_TTL_S = 24 * 3600
+
+SILENCE = timedelta(seconds=30)
+"""A worker shows signs of life every five seconds; a job that has shown none for this long is dead."""
+
+
+def queue_name(prefix: str) -> str:
+    """Name the RQ queue of one installation: several may share a server."""
+    return f"{prefix}-reconcile"
+
+
+def make_job_client(url: str, *, timeout_ms: int) -> Redis:
+    """Make a client as RQ needs it: bytes, no retries of its own."""
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_ms / 1000,
+        socket_connect_timeout=timeout_ms / 1000,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        protocol=2,
+    )
+
+
+class RqJobQueue:
+    """Hand jobs to the RQ workers of one queue."""
+
+    def __init__(self, client: Redis, *, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+
+    def enqueue(self, name: str, *args: str | int | bool | None, unique_id: str | None = None) -> bool:
+        """Enqueue; remains of a dead job of the same `unique_id` are swept away first."""
+        with _errors_as_facts():
+            queue = Queue(queue_name(self._prefix), connection=self._client, serializer=JSONSerializer)
+            if unique_id is None:
+                _enqueue(queue, name, args, job_id=None)
+                return True
+            job_id = _job_id(self._prefix, unique_id)
+            try:
+                _enqueue(queue, name, args, job_id=job_id)
+            except DuplicateJobError:
+                if not _is_dead(queue, job_id):
+                    return False
+                _sweep(queue, job_id)
+                return self._enqueue_again(queue, name, args, job_id)
+            return True
+
+    def _enqueue_again(
+        self, queue: Queue, name: str, args: tuple[str | int | bool | None, ...], job_id: str
+    ) -> bool:
+        try:
+            _enqueue(queue, name, args, job_id=job_id)
+        except DuplicateJobError:  # somebody else was as quick
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+@contextmanager
+def _errors_as_facts() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as exc:
+        raise QueueUnavailable(f"The job queue did not answer ({type(exc).__name__}); try again shortly") from exc
+
+
+def _job_id(prefix: str, unique_id: str) -> str:
+    """Write an id as RQ allows it: letters, digits, dashes and underscores."""
+    return "".join(letter if letter.isalnum() else "-" for letter in f"{prefix}-{unique_id}")
+
+
+def _enqueue(
+    queue: Queue, name: str, args: tuple[str | int | bool | None, ...], *, job_id: str | None
+) -> None:
+    queue.enqueue_call(
+        name,
+        args=args,
+        job_id=job_id,
+        unique=job_id is not None,
+        timeout=JOB_TIMEOUT_S,
+        result_ttl=RESULT_TTL_S,
+        failure_ttl=FAILURE_TTL_S,
+    )
+
+
+def _is_dead(queue: Queue, job_id: str) -> bool:
+    """Say whether a job will neither run nor is running, whatever its status pretends."""
+    try:
+        job = Job.fetch(job_id, connection=queue.connection, serializer=JSONSerializer)
+    except NoSuchJobError:  # done in the meantime, or a hash without a job in it
+        return True
+    status = job.get_status(refresh=False)
+    if status == JobStatus.STARTED:
+        return _is_long_ago(job.last_heartbeat or job.started_at)
+    if status == JobStatus.QUEUED:
+        # A worker moves the id out of the list before it marks the job as started; killed in between, it lost the job.
+        return queue.connection.lpos(queue.key, job_id) is None and _is_long_ago(job.enqueued_at)
+    return True
+
+
+def _is_long_ago(moment: datetime | None) -> bool:
+    if moment is None:
+        return True
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return datetime.now(UTC) - aware > SILENCE
+
+
+def _sweep(queue: Queue, job_id: str) -> None:
+    """Remove all traces of a job, also those by which RQ would later fail a new one of the same id.
+
+    Not `Job.delete`: it raises when an execution's key has run out before the job's list of executions.
+    """
+    started = StartedJobRegistry(queue=queue)
+    failed = FailedJobRegistry(queue=queue)
+    entries = cast("list[bytes]", queue.connection.zrange(started.key, 0, -1))
+    executions = [entry for entry in entries if entry.startswith(f"{job_id}:".encode())]
+    with queue.connection.pipeline() as pipeline:
+        pipeline.lrem(queue.key, 0, job_id)
+        pipeline.lrem(queue.intermediate_queue.key, 0, job_id)
+        pipeline.delete(queue.intermediate_queue.get_first_seen_key(job_id))
+        pipeline.zrem(failed.key, job_id)
+        if executions:
+            pipeline.zrem(started.key, *executions)
+        pipeline.delete(Job.key_for(job_id), f"rq:executions:{job_id}", f"rq:results:{job_id}")
+        pipeline.execute()

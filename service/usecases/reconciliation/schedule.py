@@ -1,0 +1,107 @@
+"""When which run takes place. One process at a time keeps the clock, by a lease."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from service.usecases.ports.queue import QueueAudit, TicketQueue
+from service.usecases.ports.reconcile import CLOCK, JobQueue, Lease, Leases, Tier
+from service.usecases.reconciliations import JOB
+
+log = logging.getLogger(__name__)
+
+LEASE = "clock"
+LEASE_TTL_S = 10.0
+TICK_S = 1.0
+"""Longest pause between two looks at the queue's state."""
+
+MAX_URGENT_PAUSE_S = 30.0
+
+UNTRUSTED = "untrusted"
+FAILOVER = "failover"
+
+
+class Schedule:
+    """Enqueue fast and full runs in their turn, and a full one at once when the queue was lost or changed servers."""
+
+    def __init__(
+        self,
+        *,
+        queue: TicketQueue,
+        audit: QueueAudit,
+        jobs: JobQueue,
+        leases: Leases,
+        fast_s: float,
+        full_s: float,
+        holder: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._queue = queue
+        self._audit = audit
+        self._jobs = jobs
+        self._leases = leases
+        self._every_s = {Tier.FAST: fast_s, Tier.FULL: full_s}
+        self._holder = holder
+        self._clock = clock
+        self._lease: Lease | None = None
+        self._renewed_at = 0.0
+        self._due_at = dict.fromkeys(Tier, clock())
+        self._identity: str | None = None
+        self._urgent_pause_s = TICK_S
+        self._urgent_at = clock()
+
+    def tick(self) -> float:
+        """Enqueue what is due and return how long to wait, in seconds.
+
+        Raises `QueueUnavailable`, `StoreUnavailable`; nothing is lost by trying again later.
+        """
+        if not self._keep_lease():
+            return TICK_S
+        urgent = self._urgency()
+        if urgent is not None:
+            self._enqueue(Tier.FULL, urgent)
+        for tier in Tier:
+            if self._clock() >= self._due_at[tier]:
+                self._enqueue(tier, CLOCK)
+        return max(0.0, min(TICK_S, min(self._due_at.values()) - self._clock()))
+
+    def close(self) -> None:
+        """Let another process keep the clock. Raises `StoreUnavailable`."""
+        if self._lease is not None:
+            lease, self._lease = self._lease, None
+            self._leases.release(lease)
+
+    def _keep_lease(self) -> bool:
+        now = self._clock()
+        if self._lease is not None and now - self._renewed_at < LEASE_TTL_S / 3:
+            return True
+        if self._lease is None or not self._leases.renew(self._lease, ttl_s=LEASE_TTL_S):
+            had, self._lease = self._lease, self._leases.acquire(LEASE, holder=self._holder, ttl_s=LEASE_TTL_S)
+            if self._lease is not None or had is not None:
+                log.info("clock_kept" if self._lease else "clock_lost", extra={"holder": self._holder})
+        self._renewed_at = now
+        return self._lease is not None
+
+    def _urgency(self) -> str | None:
+        """Say why a full run cannot wait, or None; ever less often while it does not help."""
+        identity = self._audit.identity()
+        changed = self._identity is not None and identity != self._identity
+        trusted = self._queue.is_trusted()
+        self._identity = identity
+        if trusted:
+            self._urgent_pause_s = TICK_S
+            self._urgent_at = self._clock()
+            return FAILOVER if changed else None
+        if self._clock() < self._urgent_at:
+            return None
+        self._urgent_at = self._clock() + self._urgent_pause_s
+        self._urgent_pause_s = min(2 * self._urgent_pause_s, MAX_URGENT_PAUSE_S)
+        return UNTRUSTED
+
+    def _enqueue(self, tier: Tier, trigger: str) -> None:
+        """Enqueue once: a run that is waiting or under way already is enough. The next turn counts from now."""
+        enqueued = self._jobs.enqueue(JOB, tier.value, trigger, unique_id=f"reconcile-{tier.value}")
+        self._due_at[tier] = self._clock() + self._every_s[tier]
+        if trigger != CLOCK and enqueued:
+            log.warning("full_reconciliation_at_once", extra={"why": trigger})

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from service.api.access import Access, access_of
+from service.api.app import create_app
+from service.domain.errors import StoreUnavailable
+from service.domain.model import Role
+from tests.unit.api.fakes import FakeServices
+
+APP = create_app(FakeServices())
+ROUTES = sorted(
+    (method, rule.rule, rule.endpoint)
+    for rule in APP.url_map.iter_rules()
+    for method in (rule.methods or set()) - {"HEAD"}
+)
+
+ANONYMOUS = {
+    ("GET", "/"),
+    ("GET", "/docs"),
+    ("GET", "/docs/<asset>"),
+    ("GET", "/openapi.json"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("POST", "/api/token"),
+    ("POST", "/api/token/refresh"),
+    ("POST", "/api/token/revoke"),
+}
+"""Everything that may be called without signing in. Whoever adds to this list should know why."""
+
+ADMIN, AGENT, OPERATOR = {Role.ADMIN}, {Role.AGENT}, {Role.OPERATOR}
+EVERYBODY = ADMIN | AGENT | OPERATOR
+TICKET = "/api/tickets/<id:ticket_id>"
+
+EXPECTED: dict[tuple[str, str], set[Role]] = {
+    ("GET", "/api/me"): EVERYBODY,
+    ("POST", "/api/me/password"): EVERYBODY,
+    ("GET", "/api/tickets"): EVERYBODY,
+    ("POST", "/api/tickets"): ADMIN,
+    ("GET", TICKET): EVERYBODY,
+    ("PUT", TICKET): ADMIN,
+    ("PATCH", TICKET): ADMIN,
+    ("DELETE", TICKET): ADMIN,
+    ("GET", f"{TICKET}/history"): EVERYBODY,
+    ("GET", "/api/tickets/held"): AGENT,
+    **{("POST", f"/api/tickets/{act}"): AGENT for act in ("fetch", "sell")},
+    **{("POST", f"{TICKET}/{act}"): AGENT for act in ("start", "resolve", "close", "release", "sell")},
+    **{("POST", f"{TICKET}/{act}"): ADMIN for act in ("assign", "return", "reopen")},
+    **{
+        (method, f"/api/{many}"): ADMIN
+        for many, method in itertools.product(("users", "agents", "customers"), ("GET", "POST"))
+    },
+    **{
+        (method, f"/api/{many}s/<id:{many}_id>"): ADMIN
+        for many, method in itertools.product(("user", "agent", "customer"), ("GET", "PUT", "PATCH", "DELETE"))
+    },
+    ("POST", "/api/agents/<id:agent_id>/availability"): ADMIN,
+    ("POST", "/api/agents/<id:agent_id>/return-tickets"): ADMIN,
+    **{("GET", f"/api/ops/{what}"): OPERATOR | ADMIN for what in ("queue", "invariants", "reconciliations")},
+    ("POST", "/api/ops/reconciliations"): OPERATOR | ADMIN,
+    ("GET", "/api/ops/reconciliations/<id:run_id>"): OPERATOR | ADMIN,
+}
+"""Who may call what, written down a second time: a role changed by accident shows here."""
+
+
+def path_of(rule: str) -> str:
+    """Fill a rule's ids in, with one that is nobody's own."""
+    return re.sub(r"<[^>]*id:[^>]+>", "99", rule).replace("<asset>", "swagger.svg")
+
+
+@pytest.mark.parametrize(("method", "rule", "endpoint"), ROUTES)
+def test_every_route_declares_who_may_call_it(method: str, rule: str, endpoint: str) -> None:
+    access = access_of(APP, endpoint)
+    assert isinstance(access, Access)
+    assert access.is_anonymous == ((method, rule) in ANONYMOUS)
+    if not access.is_anonymous:
+        assert set(access.roles) == EXPECTED[method, rule]
+
+
+def test_every_expected_route_is_there() -> None:
+    assert {(method, rule) for method, rule, _ in ROUTES} == ANONYMOUS | EXPECTED.keys()
+
+
+@pytest.mark.parametrize("route", sorted(EXPECTED))
+def test_without_a_token_every_route_answers_401(client: FlaskClient, route: tuple[str, str]) -> None:
+    answer = client.open(path_of(route[1]), method=route[0])
+    assert answer.status_code == 401
+    assert answer.json["code"] == "not_signed_in"
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="fairdeal"'
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("route", sorted(EXPECTED))
+def test_a_route_answers_403_to_the_wrong_roles_alone(
+    sign_in: Any, role: Role, route: tuple[str, str], slash: str
+) -> None:
+    answer = sign_in(role).open(path_of(route[1]) + slash, method=route[0])
+    if role in EXPECTED[route]:
+        # Bodies are missing here, so 400 is an answer of the route itself.
+        assert answer.status_code in {200, 201, 202, 204, 400}
+    else:
+        assert answer.status_code == 403
+        assert answer.json["code"] == "forbidden"
+        assert set(answer.json["needs"]) == {role.value for role in EXPECTED[route]}
+        assert answer.json["role"] == role.value
+
+
+@pytest.mark.parametrize("path", ["/api/agents/2", "/api/agents/2/availability"])
+def test_agents_may_look_at_and_switch_themselves(agent: FlaskClient, path: str) -> None:
+    method = "POST" if path.endswith("availability") else "GET"
+    assert agent.open(path, method=method, json={"availability": "away"}).status_code == 200
+    assert agent.open(path.replace("2", "3"), method=method, json={"availability": "away"}).status_code == 403
+
+
+def test_a_route_that_declares_nothing_lets_nobody_in(services: FakeServices) -> None:
+    app = create_app(services)
+    app.add_url_rule("/api/forgotten", "forgotten", lambda: "secret")
+    answer = app.test_client().get("/api/forgotten")
+    assert answer.status_code == 403
+    assert b"secret" not in answer.data
+
+
+def test_refusal_comes_before_validation(client: FlaskClient, agent: FlaskClient) -> None:
+    assert client.post("/api/tickets", data=b"{").status_code == 401
+    assert agent.post("/api/tickets", data=b"{").status_code == 403
+
+
+def test_roles_are_read_afresh_on_every_request(admin: FlaskClient, services: FakeServices) -> None:
+    assert admin.get("/api/users").status_code == 200
+    sessions = services.sessions.open
+    for session_id, (_, jti) in sessions.items():
+        sessions[session_id] = (services.sessions.users[Role.AGENT], jti)
+    assert admin.get("/api/users").status_code == 403
+
+
+def test_signing_in_needs_the_database(admin: FlaskClient, services: FakeServices) -> None:
+    services.sessions.failure = StoreUnavailable("PostgreSQL did not answer")
+    answer = admin.get("/api/users")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) >= 1

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from service.api.access import access_of
+from service.api.app import create_app
+from service.api.openapi import document
+from service.domain.model import Role
+from tests.unit.api.fakes import FakeServices
+
+APP = create_app(FakeServices())
+SPEC: dict[str, Any] = document(APP)
+OPERATIONS = sorted(
+    (method, re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule), rule.endpoint)
+    for rule in APP.url_map.iter_rules()
+    for method in (rule.methods or set()) - {"HEAD"}
+    if rule.endpoint.partition(".")[0] != "documents"
+)
+
+
+def operation(method: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = SPEC["paths"][path][method.lower()]
+    return found
+
+
+def test_the_document_is_valid_openapi_3_1(client: FlaskClient) -> None:
+    answer = client.get("/openapi.json")
+    assert answer.content_type == "application/json"
+    assert answer.json["openapi"].startswith("3.1")
+    validate(answer.json)
+
+
+def test_every_route_is_described_and_nothing_else() -> None:
+    described = {(method.upper(), path) for path, item in SPEC["paths"].items() for method in item}
+    assert described == {(method, path) for method, path, _ in OPERATIONS}
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [operation(method, path)["operationId"] for method, path, _ in OPERATIONS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(("method", "path", "endpoint"), OPERATIONS)
+def test_every_operation_says_who_may_call_it_and_how_it_may_fail(method: str, path: str, endpoint: str) -> None:
+    described = operation(method, path)
+    answers = set(described["responses"])
+    access = access_of(APP, endpoint)
+    assert access is not None
+    assert ("security" in described) == (not access.is_anonymous)
+    assert "500" in answers
+    if not access.is_anonymous:
+        assert {"401", "403", "503"} <= answers
+    if "requestBody" in described:
+        assert {"400", "413", "415"} <= answers
+    if "{" in path:
+        assert answers & {"404", "200"}
+    assert described["summary"].endswith(".")
+
+
+@pytest.mark.parametrize(("method", "path", "endpoint"), OPERATIONS)
+def test_every_documented_error_is_a_problem_with_examples(method: str, path: str, endpoint: str) -> None:
+    for status, answer in operation(method, path)["responses"].items():
+        if int(status) < 400 or path == "/readyz":
+            continue
+        content = answer["content"]["application/problem+json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+        for code, example in content["examples"].items():
+            assert example == {"$ref": f"#/components/examples/{code}"}
+            assert SPEC["components"]["examples"][code]["value"]["status"] == int(status)
+
+
+def test_the_routes_guarded_by_etags_say_so() -> None:
+    guarded = {
+        (method, path)
+        for method, path, _ in OPERATIONS
+        if any(parameter["name"] == "If-Match" for parameter in operation(method, path).get("parameters", ()))
+    }
+    assert guarded == {(method, "/api/tickets/{ticket_id}") for method in ("PUT", "PATCH", "DELETE")} | {
+        ("POST", f"/api/tickets/{{ticket_id}}/{act}")
+        for act in ("start", "resolve", "close", "release", "sell", "assign", "return", "reopen")
+    }
+    assert all("412" in operation(*route)["responses"] for route in guarded)
+
+
+def test_example_bodies_fit_their_schemas() -> None:
+    examples = 0
+    for name, schema in SPEC["components"]["schemas"].items():
+        if "example" in schema:
+            Draft202012Validator({**schema, "components": SPEC["components"]}).validate(schema["example"])
+            assert name.endswith(("Input", "Patch", "Replacement"))
+            examples += 1
+    assert examples >= 10
+
+
+def test_every_required_body_has_an_example() -> None:
+    for method, path, _ in OPERATIONS:
+        body = operation(method, path).get("requestBody", {})
+        if body.get("required"):
+            name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            assert "example" in SPEC["components"]["schemas"][name], name
+
+
+CALLS: list[tuple[Role, str, str, Any]] = [
+    (Role.ADMIN, "GET", "/api/me", None),
+    (Role.ADMIN, "GET", "/api/users", None),
+    (Role.ADMIN, "GET", "/api/users/{user_id}", None),
+    (Role.ADMIN, "POST", "/api/users", {"username": "ann", "password": "x", "role": "agent"}),
+    (Role.ADMIN, "PUT", "/api/users/{user_id}", {"username": "ann", "role": "agent"}),
+    (Role.ADMIN, "PATCH", "/api/users/{user_id}", {"email": None}),
+    (Role.ADMIN, "GET", "/api/agents", None),
+    (Role.ADMIN, "GET", "/api/agents/{agent_id}", None),
+    (Role.ADMIN, "POST", "/api/agents", {"username": "ann", "password": "x"}),
+    (Role.ADMIN, "PUT", "/api/agents/{agent_id}", {"username": "ann"}),
+    (Role.ADMIN, "PATCH", "/api/agents/{agent_id}", {"capacity": 3}),
+    (Role.ADMIN, "POST", "/api/agents/{agent_id}/availability", {"availability": "away"}),
+    (Role.ADMIN, "POST", "/api/agents/{agent_id}/return-tickets", None),
+    (Role.ADMIN, "GET", "/api/customers", None),
+    (Role.ADMIN, "GET", "/api/customers/{customer_id}", None),
+    (Role.ADMIN, "POST", "/api/customers", {"name": "Ada", "email": "a@b.example"}),
+    (Role.ADMIN, "PUT", "/api/customers/{customer_id}", {"name": "Ada", "email": "a@b.example"}),
+    (Role.ADMIN, "PATCH", "/api/customers/{customer_id}", {"name": "Ada"}),
+    (Role.ADMIN, "GET", "/api/tickets", None),
+    (Role.ADMIN, "GET", "/api/tickets/{ticket_id}", None),
+    (Role.ADMIN, "POST", "/api/tickets", {"title": "x"}),
+    (Role.ADMIN, "PUT", "/api/tickets/{ticket_id}", {"subject": "x"}),
+    (Role.ADMIN, "PATCH", "/api/tickets/{ticket_id}", {"priority": "low"}),
+    (Role.ADMIN, "GET", "/api/tickets/{ticket_id}/history", None),
+    (Role.ADMIN, "POST", "/api/tickets/{ticket_id}/assign", {"agent_id": 2}),
+    (Role.ADMIN, "POST", "/api/tickets/{ticket_id}/return", None),
+    (Role.ADMIN, "POST", "/api/tickets/{ticket_id}/reopen", {"reason": "again"}),
+    (Role.AGENT, "POST", "/api/tickets/fetch", {"limit": 5}),
+    (Role.AGENT, "GET", "/api/tickets/held", None),
+    (Role.AGENT, "POST", "/api/tickets/{ticket_id}/start", None),
+    (Role.AGENT, "POST", "/api/tickets/{ticket_id}/resolve", None),
+    (Role.AGENT, "POST", "/api/tickets/{ticket_id}/close", None),
+    (Role.AGENT, "POST", "/api/tickets/{ticket_id}/release", {"reason": "lunch"}),
+    (Role.AGENT, "POST", "/api/tickets/{ticket_id}/sell", {"customer": {"name": "Ada", "email": "a@b.example"}}),
+    (
+        Role.AGENT,
+        "POST",
+        "/api/tickets/sell",
+        {"sales": [{"ticket_id": 7, "customer": {"name": "Ada", "email": "a@b.example"}}]},
+    ),
+    (Role.OPERATOR, "GET", "/api/ops/queue", None),
+    (Role.OPERATOR, "GET", "/api/ops/invariants", None),
+    (Role.OPERATOR, "GET", "/api/ops/reconciliations", None),
+    (Role.OPERATOR, "POST", "/api/ops/reconciliations", {"tier": "fast", "dry_run": True}),
+    (Role.OPERATOR, "GET", "/api/ops/reconciliations/{run_id}", None),
+    (Role.AGENT, "GET", "/healthz", None),
+    (Role.AGENT, "GET", "/readyz", None),
+]
+
+
+@pytest.mark.parametrize(("role", "method", "path", "body"), CALLS)
+def test_answers_are_what_the_document_says(sign_in: Any, role: Role, method: str, path: str, body: Any) -> None:
+    answer = sign_in(role).open(re.sub(r"\{\w+\}", "7", path), method=method, json=body)
+    documented = operation(method, path)["responses"][str(answer.status_code)]
+    schema = documented["content"]["application/json"]["schema"]
+    strict = {**SPEC["components"]["schemas"][schema["$ref"].rpartition("/")[2]], "components": SPEC["components"]}
+    assert answer.status_code < 300
+    assert set(answer.json) <= set(strict["properties"])
+    Draft202012Validator(strict, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(answer.json)
+
+
+def test_every_answer_with_a_body_was_compared() -> None:
+    bodied = {
+        (method, path)
+        for method, path, _ in OPERATIONS
+        if any(
+            "application/json" in operation(method, path)["responses"].get(status, {}).get("content", {})
+            for status in ("200", "201", "202")
+        )
+    }
+    elsewhere = {("POST", "/api/token"), ("POST", "/api/token/refresh")}
+    assert bodied - elsewhere == {(method, path) for _, method, path, _ in CALLS}

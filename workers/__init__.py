@@ -1,0 +1,1 @@
+"""RQ: the processes that do background work, and what they do."""

@@ -1,0 +1,130 @@
+"""The RQ worker, made to outlive Redis.
+
+What rq 2.12 does by itself when Redis goes away: while it waits for a job it tries again, ever more slowly; while it
+starts, runs a job or reports one, it logs a traceback and quits. So its settings are tightened, and a loop starts it
+again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+from redis import Redis
+from redis.client import PubSub, PubSubWorkerThread
+from redis.exceptions import RedisError
+from rq import Worker
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+
+from service.config import Settings
+from service.job_queue import make_job_client, queue_name
+
+log = logging.getLogger(__name__)
+
+WORKER_TTL_S = 20
+MAINTENANCE_S = 30
+MONITORING_S = 5
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 5.0
+SOCKET_TIMEOUT_MS = 20_000
+"""Longer than a worker waits for a job (5 s)."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class PatientWorker(Worker):
+    """A worker that says when it was told to stop, and whose jobs die with it."""
+
+    max_connection_wait_time = LONGEST_PAUSE_S
+    told_to_stop = False
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Remember that the end of `work` was wanted."""
+        self.told_to_stop = True
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
+
+    def setup_work_horse_signals(self) -> None:
+        """Tie the job's process to the worker's: a job that went on by itself could run beside its successor."""
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def _pubsub_exception_handler(
+        self,
+        exc: Exception,
+        pubsub: PubSub,  # noqa: ARG002 - rq's signature
+        pubsub_thread: PubSubWorkerThread,  # noqa: ARG002
+    ) -> None:
+        """Wait for Redis to come back, whatever it is that it does not answer with."""
+        if not isinstance(exc, RedisError | OSError):
+            raise exc
+        time.sleep(LONGEST_PAUSE_S)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Log a job's failure as an event; rq would write it out as prose."""
+        log.error("job_failed", extra={"job_id": job.id}, exc_info=exc_info)
+
+
+class _WithoutTracebacks(logging.Filter):
+    """Cut the traceback off where rq tells of a lost connection: that is weather, not a bug."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], RedisError | OSError):
+            record.msg = f"{record.msg} (%s)"
+            record.args = (*(record.args or ()), record.exc_info[1])
+            record.exc_info = None
+        return True
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; a job under way is finished first."""
+    rq_log = logging.getLogger("rq.worker")
+    rq_log.setLevel(logging.WARNING)
+    rq_log.addFilter(_WithoutTracebacks())
+    pause_s = FIRST_PAUSE_S
+    while True:
+        # rq has handlers of its own while it works; these are for the time in between.
+        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGINT, _leave)
+        started = time.monotonic()
+        if _work(settings):
+            return
+        pause_s = FIRST_PAUSE_S if time.monotonic() - started > LONGEST_PAUSE_S else min(2 * pause_s, LONGEST_PAUSE_S)
+        time.sleep(pause_s)
+
+
+def _work(settings: Settings) -> bool:
+    """Work until it ends, and say whether that was wanted."""
+    worker: PatientWorker | None = None
+    with contextlib.closing(make_job_client(settings.redis_url, timeout_ms=SOCKET_TIMEOUT_MS)) as client:
+        try:
+            worker = _make_worker(client, settings)
+            worker.work()
+        except (RedisError, OSError) as exc:
+            log.warning("worker_without_redis", extra={"why": type(exc).__name__})
+    return worker is not None and worker.told_to_stop
+
+
+def _make_worker(client: Redis, settings: Settings) -> PatientWorker:
+    queue = Queue(queue_name(settings.queue_prefix), connection=client, serializer=JSONSerializer)
+    return PatientWorker(
+        [queue],
+        connection=client,
+        serializer=JSONSerializer,
+        worker_ttl=WORKER_TTL_S,
+        maintenance_interval=MAINTENANCE_S,
+        job_monitoring_interval=MONITORING_S,
+        log_job_description=False,
+    )
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
