@@ -128,7 +128,7 @@ def install(venv: Venv, requirements: list[str], lock_fd: int) -> None:
     if uv is not None:
         with contextlib.suppress(InstallError):
             create(venv, with_pip=False)
-            run([uv, "pip", "install", "--python", str(venv.python), *requirements], venv.root, lock_fd)
+            run([uv, "pip", "install", "--compile-bytecode", "--python", str(venv.python), *requirements], venv.root, lock_fd)
             return
         say("uv could not install (above); trying pip")
     if pip_installs_for_others():
@@ -177,14 +177,14 @@ def run(command: list[str], cwd: Path, lock_fd: int) -> None:
     words: list[str] = []
     with subprocess.Popen(
         command, cwd=cwd, env=environ, pass_fds=(lock_fd,), text=True, errors="replace",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     ) as process:
         try:
             for line in process.stdout or ():
                 words.append(line)
                 show(line.strip())
         except BaseException:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # `pip --python` does its work in a process of its own
             raise
     if process.returncode != 0:
         raise InstallError(f"{' '.join(command[:4])} ... failed:\n{''.join(words[-40:])}")

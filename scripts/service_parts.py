@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
@@ -20,8 +19,8 @@ from scripts.console import Console, OnLine
 from scripts.data_servers import DataServers, start_missing
 from scripts.embedded_server import RunningServer
 from scripts.left_overs import TAG
-from scripts.prepare import RESULT
-from scripts.readiness import unready_reason
+from scripts.prepared import COMMAND, Prepared
+from scripts.readiness import base_url, unready_reason
 from scripts.secrets_file import kept_secrets
 from scripts.stop_request import StopRequest
 from scripts.supervisor import Part, Supervisor
@@ -37,7 +36,7 @@ _COMMANDS = {
     "clock": ["workers", "clock"],
 }
 _STOP_STEPS: dict[str, child.StopSteps] = {
-    "web": ((signal.SIGTERM, 35.0),),  # gunicorn itself gives requests 30 s
+    "web": ((signal.SIGTERM, 25.0),),  # gunicorn itself gives requests 20 s
     "worker": ((signal.SIGTERM, 15.0), (signal.SIGTERM, 5.0)),  # the second makes RQ leave its job
     "clock": ((signal.SIGTERM, 10.0),),
 }
@@ -59,6 +58,7 @@ class Service:
     supervisor: Supervisor
     stop_request: StopRequest
     _environ: dict[str, str] = field(default_factory=dict, repr=False)
+    _prepared: Prepared = field(default_factory=Prepared)
 
     def start(self, *, demo: bool) -> None:
         """Start everything and wait until it is ready.
@@ -73,16 +73,16 @@ class Service:
         )
         self._environ = self._environment(servers, os.environ.get("JWT_SECRET_KEY") or secrets.jwt_secret_key)
         self._write_run_env()
-        printed = self._prepare(demo=demo)
+        self._prepare(demo=demo)
         # Only the first admin's making needs it, and that is done.
         self._environ.pop("ADMIN_PASSWORD", None)
         for name in _COMMANDS:
             self.supervisor.add(Part(name, self._spawner(name), _STOP_STEPS[name]))
         self._await_ready()
-        self.console.show(closing_lines(
-            self.settings, self.var_dir, admin=printed["admin"], demo=printed.get("demo", ""),
-            elapsed_s=time.monotonic() - started,
-        ))
+        url = base_url(self.settings.host, self.settings.port)
+        elapsed_s = time.monotonic() - started
+        self.console.show(closing_lines(url, self.var_dir, self._prepared, elapsed_s=elapsed_s))
+        self._prepared = Prepared()
 
     def keep_running(self) -> None:
         """Watch over the parts. Raises `StopRequestedError` when asked to stop."""
@@ -93,6 +93,9 @@ class Service:
     def stop(self) -> None:
         """Stop whatever has been started."""
         self.supervisor.stop()
+        if self._prepared.password:
+            # It was not shown yet, nobody can look it up, and it will not be made again.
+            self.console.show(f"Log in: {self._prepared.login}")
         (self.var_dir / "run.env").unlink(missing_ok=True)
 
     def _turn(self) -> None:
@@ -133,17 +136,14 @@ class Service:
     def _spawner(self, name: str) -> Callable[[], child.Process]:
         return lambda: self._spawn(name, _COMMANDS[name])
 
-    def _prepare(self, *, demo: bool) -> dict[str, str]:
-        """Migrate and make the first accounts; return what was printed about admin and demo."""
-        printed: dict[str, str] = {}
+    def _prepare(self, *, demo: bool) -> None:
+        """Migrate and make the first accounts."""
 
         def on_line(line: str) -> None:
-            if line.startswith(RESULT):
-                printed.update(json.loads(line.removeprefix(RESULT)))
-            else:
+            if not self._prepared.take(line):
                 self.console.say("setup", line)
 
-        process = self._spawn("setup", ["scripts.prepare", *(["--demo"] if demo else [])], on_line)
+        process = self._spawn("setup", [*COMMAND, *(["--demo"] if demo else [])], on_line)
         deadline = time.monotonic() + _PREPARE_S
         try:
             while process.poll() is None and time.monotonic() < deadline:
@@ -151,10 +151,9 @@ class Service:
                 self._turn()
         finally:
             status = child.stop(process, ((signal.SIGTERM, 5.0),), turn=self.console.turn)
-        self.console.turn()
-        if status != 0 or not printed:
+            self.console.turn()
+        if status != 0:
             raise StartFailedError(f"the database could not be brought up to date (status {status}, see above)")
-        return printed
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + _READY_S

@@ -68,13 +68,14 @@ def logging_config(*, level: str, shape: Literal["json", "text"]) -> dict[str, A
     """Describe the logging of a process for `logging.config.dictConfig`: everything to stderr, in one shape."""
     formatter = JsonFormatter if shape == "json" else TextFormatter
     to_stderr = {"handlers": ["stderr"], "propagate": False, "level": level.upper()}
+    silent = {"handlers": [], "propagate": False, "level": "CRITICAL"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"event": {"()": formatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event"}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
-        "loggers": {"gunicorn.error": to_stderr, "gunicorn.access": to_stderr},
+        "loggers": {"gunicorn.error": to_stderr, "gunicorn.access": silent, "alembic": {"level": "WARNING"}},
     }
 
 

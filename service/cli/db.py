@@ -7,6 +7,7 @@ import time
 import click
 
 from service.cli.failures import driver_words
+from service.cli.printing import examples
 from service.cli.setup import Setup, pass_setup
 from service.config import Settings
 from service.domain.errors import StoreUnavailable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from service.cli.printing import print_table
+from service.cli.printing import examples, print_table
 from service.cli.setup import Setup, pass_setup
 from service.usecases.demo import PASSWORD
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from service.cli.printing import examples
+
 NOWHERE = {
     "DATABASE_URL": "postgresql://nobody@localhost/nothing",
     "REDIS_URL": "redis://localhost/0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -40,8 +41,15 @@ def choose_password(*, password_stdin: bool, generate: bool) -> ChosenPassword:
     if generate:
         return ChosenPassword(generate_password(), generated=True)
     if password_stdin:
-        line = click.get_text_stream("stdin", errors="replace").readline(4 * MAX_LENGTH).rstrip("\r\n")
-        if not line:
-            raise click.UsageError("--password-stdin was given, but there is no password on stdin.")
-        return ChosenPassword(line)
+        return ChosenPassword(_first_line())
     return ChosenPassword(click.prompt("Password", hide_input=True, confirmation_prompt="The same again"))
+
+
+def _first_line() -> str:
+    line = sys.stdin.buffer.readline(4 * MAX_LENGTH).rstrip(b"\r\n")
+    if not line:
+        raise click.UsageError("--password-stdin was given, but there is no password on stdin.")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise click.UsageError("The password on stdin is not valid UTF-8.") from None

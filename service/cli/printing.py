@@ -18,6 +18,12 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")(command)
 
 
+def examples(*lines: str) -> str:
+    """Word examples for the end of a command's help, each on a line of its own."""
+    listed = "\n".join(f"  {line}" for line in lines)
+    return f"\b\n{'Example' if len(lines) == 1 else 'Examples'}:\n{listed}"
+
+
 def print_json(value: object) -> None:
     """Print a value, dataclasses included, as JSON."""
     click.echo(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from service.cli.printing import duration, json_option, print_json, print_table
+from service.cli.printing import duration, examples, json_option, print_json, print_table
 from service.cli.reconcile import finish, progress_line
 from service.cli.setup import Setup, pass_setup
 from service.domain.model import Priority

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from service.cli.printing import ProgressLine, counts, json_option, print_json
+from service.cli.printing import ProgressLine, counts, examples, json_option, print_json
 from service.cli.setup import Setup, pass_setup
 from service.usecases.ports.reconcile import Progress, Reconciliation, RunStatus, Tier
 

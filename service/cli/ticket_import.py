@@ -15,7 +15,7 @@ from typing import BinaryIO
 import click
 
 from service.cli.failures import sentence
-from service.cli.printing import ProgressLine
+from service.cli.printing import ProgressLine, examples
 from service.cli.setup import Setup, pass_setup
 from service.domain.errors import FairdealError
 from service.usecases.ticket_files import ImportFormat
@@ -30,7 +30,14 @@ INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended."""
 
 
-@click.command("import", epilog=examples("fairdeal import tickets.csv --dry-run", "fairdeal import tickets.csv --on-error abort", "zcat tickets.ndjson.gz | fairdeal import - --format ndjson"))
+@click.command(
+    "import",
+    epilog=examples(
+        "fairdeal import tickets.csv --dry-run",
+        "fairdeal import tickets.csv --on-error abort",
+        "zcat tickets.ndjson.gz | fairdeal import - --format ndjson",
+    ),
+)
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--format", "format_name", type=click.Choice([format_.value for format_ in ImportFormat]),

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from service.cli.passwords import choose_password, password_options
-from service.cli.printing import json_option, print_json, print_table
+from service.cli.printing import examples, json_option, print_json, print_table
 from service.cli.setup import Setup, pass_setup
 from service.domain.errors import NotFound
 from service.domain.model import MAX_CAPACITY, Level, Role, User
@@ -24,7 +24,13 @@ def user() -> None:
     """Make and change the accounts of admins, agents and operators."""
 
 
-@user.command(epilog=examples("fairdeal user create anna --role agent --level senior --email anna@example.com", "fairdeal user create ops --role operator --generate-password", 'printf \'%s\n\' "$PASSWORD" | fairdeal user create root --role admin --password-stdin'))
+@user.command(
+    epilog=examples(
+        "fairdeal user create anna --role agent --level senior --email anna@example.com",
+        "fairdeal user create ops --role operator --generate-password",
+        "echo $PASSWORD | fairdeal user create root --role admin --password-stdin",
+    )
+)
 @click.argument("username")
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What they may do.")
 @click.option("--email", help="Where to reach them.")

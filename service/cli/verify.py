@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import click
 
-from service.cli.printing import json_option, print_json
+from service.cli.printing import examples, json_option, print_json
 from service.cli.setup import Setup, pass_setup
 from service.usecases.invariants import InvariantResult, all_hold
 
 PAUSE_S = 0.5
 
 
-@click.command(epilog=examples("fairdeal verify", "fairdeal verify --wait 90 --json     # after an outage: wait for the reconciler", "fairdeal verify --live"))
+@click.command(epilog=examples("fairdeal verify", "fairdeal verify --wait 90 --json", "fairdeal verify --live"))
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
-    help="Check again for this long, until all hold.",
+    help="Check again for this long, until all hold, as after an outage.",
 )
 @click.option("--live", is_flag=True, help="Tickets are being dealt right now: do not judge what holds only at rest.")
 @json_option

@@ -95,7 +95,7 @@ def check(before: Ticket, wanted: Move) -> None:
         raise IllegalMove(
             f"Ticket {before.id} is '{before.status}' and cannot become '{wanted.target}' by {wanted.cause}: "
             f"that needs {possible}",
-            status=before.status.value,
+            state=before.status.value,
             wanted=wanted.target.value,
         )
 

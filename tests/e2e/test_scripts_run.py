@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg2
@@ -21,11 +19,7 @@ import redis
 from scripts.left_overs import left_overs
 from scripts.ports import free_port
 from scripts.throwaway import servers
-from scripts.waiting import wait_until
-
-ROOT = Path(__file__).resolve().parents[2]
-READY_S = 90.0
-STOP_S = 60.0
+from tests.e2e.service_run import PARTS, READY_S, ROOT, STOP_S, Run
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,97 +27,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc"),
 ]
 
-_PARTS = {
-    "web": "-m gunicorn",
-    "worker": "-m workers worker",
-    "clock": "-m workers clock",
-    "PostgreSQL": "bin/postgres",
-    "Valkey": "valkey-server",
-}
-
-
-class Run:
-    """One `./scripts/run`, with its data in a directory of its own."""
-
-    def __init__(self, var_dir: Path, log: Path, **environ: str) -> None:
-        self.var_dir = var_dir
-        self.port = int(environ.get("PORT") or free_port())
-        self._log = log
-        self._from = log.stat().st_size if log.exists() else 0
-        foreign = ("DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY", "ADMIN_USERNAME", "ADMIN_PASSWORD", "HOST")
-        inherited = {name: value for name, value in os.environ.items() if name not in foreign}
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(
-                [ROOT / "scripts" / "run"],
-                env={**inherited, "VAR_DIR": str(var_dir), "PORT": str(self.port), "WEB_WORKERS": "1", **environ},
-                stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
-            )
-
-    @property
-    def said(self) -> str:
-        return self._log.read_bytes()[self._from :].decode()
-
-    def until(self, condition: Callable[[], bool], what: str, timeout_s: float = READY_S) -> None:
-        assert wait_until(condition, timeout_s, pause_s=0.05), f"{what} did not happen:\n{self.said[-4000:]}"
-
-    def ready(self) -> Run:
-        self.until(lambda: "Fairdeal is ready" in self.said or self.process.poll() is not None, "readiness")
-        assert self.process.poll() is None, self.said[-4000:]
-        assert self.is_ready()
-        return self
-
-    def is_ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        with contextlib.closing(connection):
-            try:
-                connection.request("GET", "/readyz")
-                return connection.getresponse().status == 200
-            except (OSError, http.client.HTTPException):
-                return False
-
-    def parts(self) -> dict[str, int]:
-        """Name the process id of each part that runs as a child of the runner."""
-        found: dict[str, int] = {}
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdecimal():
-                continue
-            with contextlib.suppress(OSError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                for name, mark in _PARTS.items():
-                    if parent == self.process.pid and mark in command:
-                        found[name] = int(entry.name)
-        return found
-
-    def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(signal_number)
-        return self.process.wait(STOP_S)
-
-    def kept(self) -> dict[str, str]:
-        """Read what the run leaves for the command line."""
-        lines = (self.var_dir / "run.env").read_text().splitlines()
-        return {name: shlex.split(value)[0] for name, _, value in (line.partition("=") for line in lines)}
-
-
 Start = Callable[..., Run]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start runs that are gone at the end of the test, whatever happens in it."""
-    started: list[Run] = []
-
-    def begin(name: str = "data with a space", **environ: str) -> Run:
-        run = Run(tmp_path / name, tmp_path / f"{name}.log", **environ)
-        started.append(run)
-        return run
-
-    yield begin
-    for run in started:
-        if run.process.poll() is None:
-            run.stop()
-        for pid in left_overs(run.var_dir):
-            os.kill(pid, signal.SIGKILL)
 
 
 def _gone(var_dir: Path) -> bool:
@@ -132,7 +36,7 @@ def _gone(var_dir: Path) -> bool:
 
 def test_run_starts_everything_and_stops_all_of_it_on_sigterm(start: Start) -> None:
     run = start().ready()
-    assert set(run.parts()) == set(_PARTS)
+    assert set(run.parts()) == set(PARTS)
     assert f"http://127.0.0.1:{run.port}" in run.said
     assert re.search(r"Log in +admin / \S+", run.said)
     assert run.stop() == 0
@@ -208,7 +112,7 @@ def test_crashed_parts_are_started_again(start: Start) -> None:
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
     run.until(
-        lambda: set(run.parts()) == set(_PARTS) and not set(run.parts().values()) & set(before.values()),
+        lambda: set(run.parts()) == set(PARTS) and not set(run.parts().values()) & set(before.values()),
         "the start of new processes",
     )
     run.until(run.is_ready, "readiness after the crash")

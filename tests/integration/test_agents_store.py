@@ -152,6 +152,12 @@ def test_a_change_reaches_both_halves_and_leaves_the_rest(agents: Agents) -> Non
     assert agents.get(before.id).level is Level.SENIOR
 
 
+@pytest.mark.parametrize("changes", [AgentChanges(level=Level.SENIOR), AgentChanges(phone="1")])
+def test_a_change_of_either_half_is_a_change_of_the_agent(agents: Agents, changes: AgentChanges) -> None:
+    before = agents.create(draft())
+    assert agents.update(before.id, changes, actor_id=None).updated_at > before.updated_at
+
+
 def test_a_capacity_may_fall_to_what_is_held_and_no_further(
     agents: Agents, engine: Engine, make_agent: Make, make_tickets: MakeMany
 ) -> None:

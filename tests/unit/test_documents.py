@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from scripts.render_erd import render
+import pytest
+
+from scripts import render_erd, render_settings
 
 ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
 def test_the_diagram_shows_the_tables_as_they_are() -> None:
-    assert (ROOT / "docs" / "erd.md").read_text() == render(), "run: .venv/bin/python -m scripts.render_erd > docs/erd.md"
+    found = (ROOT / "docs" / "erd.md").read_text()
+    assert found == render_erd.render(), "run: .venv/bin/python -m scripts.render_erd > docs/erd.md"
+
+
+def test_the_readme_lists_the_settings_as_they_are() -> None:
+    assert render_settings.current() == render_settings.renewed(), "run: .venv/bin/python -m scripts.render_settings"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = [target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
+    assert broken == []
+
+
+def test_every_decision_is_listed() -> None:
+    listed = (ROOT / "docs" / "adr" / "README.md").read_text()
+    assert [path.name for path in sorted((ROOT / "docs" / "adr").glob("0*.md")) if path.name not in listed] == []

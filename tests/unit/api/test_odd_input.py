@@ -64,7 +64,9 @@ def test_json_that_is_no_object_is_called_that(admin: FlaskClient, body: bytes) 
     assert fields(problem) == ["body"]
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+)
 def test_other_content_types_are_refused(admin: FlaskClient, content_type: str | None) -> None:
     problem = refused(admin.post("/api/tickets", data=b"{}", content_type=content_type), 415, "unsupported_media_type")
     assert problem["accepted"] == [JSON]
@@ -104,7 +106,8 @@ def test_the_fetch_limit_is_an_integer_from_1_to_15(agent: FlaskClient, value: A
 
 
 @pytest.mark.parametrize(
-    "ticket_id", ["0", "-1", "+1", "007", "1.0", "abc", str(2**63), "9" * 5_000, "٣", "%00", "1%00", "null", "%ff", "1;2"]
+    "ticket_id",
+    ["0", "-1", "+1", "007", "1.0", "abc", str(2**63), "9" * 5_000, "\u0663", "%00", "1%00", "null", "%ff", "1;2"],
 )
 def test_paths_with_other_ids_are_no_paths(admin: FlaskClient, ticket_id: str) -> None:
     refused(admin.get(f"/api/tickets/{ticket_id}"), 404, "unknown_path")
@@ -180,7 +183,9 @@ def test_null_is_no_value_for_a_field_to_change(admin: FlaskClient, path: str) -
     assert problem["errors"] == [{"field": field, "message": "must not be null; leave it out to keep it"}]
 
 
-@pytest.mark.parametrize("etag", ["3", "'3'", 'W/"3"', '"x"', '""', '"3", "4"', '"-1"', '"99999999999"', '"\xb3"', "x" * 5_000])
+@pytest.mark.parametrize(
+    "etag", ["3", "'3'", 'W/"3"', '"x"', '""', '"3", "4"', '"-1"', '"99999999999"', '"\xb3"', "x" * 5_000]
+)
 def test_an_if_match_that_is_no_etag_is_refused(admin: FlaskClient, etag: str) -> None:
     answer = admin.patch("/api/tickets/7", json={"priority": "high"}, headers={"If-Match": etag})
     refused(answer, 400, "malformed_precondition")
@@ -192,7 +197,9 @@ def test_an_oversized_body_is_refused_with_the_limit() -> None:
     assert refused(answer, 413, "body_too_large")["limit_bytes"] == 1024
 
 
-@pytest.mark.parametrize("path", ["/nope", "/api", "/api/nope", "/api//tickets", "//api/tickets", "/api/tickets/7/nope", "/docs/../x"])
+@pytest.mark.parametrize(
+    "path", ["/nope", "/api", "/api/nope", "/api//tickets", "//api/tickets", "/api/tickets/7/nope", "/docs/../x"]
+)
 def test_unknown_paths_are_answered_in_json(client: FlaskClient, path: str) -> None:
     refused(client.get(path), 404, "unknown_path")
 

@@ -44,7 +44,7 @@ def test_passwords_are_never_shown(admin: FlaskClient) -> None:
 def test_put_fills_every_field_and_keeps_the_password(admin: FlaskClient, services: FakeServices) -> None:
     admin.put("/api/users/1", json={"username": "ann", "role": "admin"})
     expected = UserChanges(
-        username="ann", password=None, role=Role.ADMIN, email=None, first_name="", last_name="", phone="", is_active=True
+        username="ann", role=Role.ADMIN, email=None, first_name="", last_name="", phone="", is_active=True
     )
     assert services.users.last == ("update", (1, expected), {"actor_id": 1})
 

@@ -116,7 +116,7 @@ def test_a_json_line_holds_the_event_and_its_fields() -> None:
 @pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
 def test_tracebacks_are_logged_and_stay_in_one_json_line(formatter: logging.Formatter) -> None:
     try:
-        raise ValueError("broken\nhere")
+        int("broken\nhere")
     except ValueError:
         line = formatter.format(a_record(exc_info=sys.exc_info()))
     assert "ValueError" in line

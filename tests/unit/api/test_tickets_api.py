@@ -28,7 +28,13 @@ def test_a_ticket_is_described_under_the_names_all_clients_know(admin: FlaskClie
 
 
 @pytest.mark.parametrize(
-    "body", [{"subject": " A  b "}, {"title": "A  b"}, {"subject": "A  b", "title": "A  b"}, {"subject": None, "title": "A  b"}]
+    "body",
+    [
+        {"subject": " A  b "},
+        {"title": "A  b"},
+        {"subject": "A  b", "title": "A  b"},
+        {"subject": None, "title": "A  b"},
+    ],
 )
 def test_create_takes_subject_or_title(admin: FlaskClient, services: FakeServices, body: dict[str, Any]) -> None:
     answer = admin.post("/api/tickets", json=body)
@@ -101,7 +107,9 @@ def test_lists_pass_filters_and_page_on(admin: FlaskClient, services: FakeServic
     assert named["viewer"].username == "root"
 
 
-def test_lists_ask_for_fifty_in_creation_order_unless_told_otherwise(admin: FlaskClient, services: FakeServices) -> None:
+def test_lists_ask_for_fifty_in_creation_order_unless_told_otherwise(
+    admin: FlaskClient, services: FakeServices
+) -> None:
     admin.get("/api/tickets")
     assert services.tickets.last[1] == (TicketFilter(), PageRequest(limit=50, cursor=None, sort="id"))
 
