@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +55,24 @@ def make_directory(path: Path, account: Account | None) -> None:
         os.chown(path, account.uid, account.gid)
 
 
+def can_reach(path: Path, account: Account | None) -> bool:
+    """Say whether `account` gets to a directory of its own by its path: everything above must be open to all."""
+    return account is None or all(above.stat().st_mode & stat.S_IXOTH for above in path.absolute().parents)
+
+
 def working_directory(path: Path, account: Account | None) -> str:
     """Name a directory that a command of `account` is started in, so that the command gets there.
 
     Directories above may be closed to it (a checkout below /root). The working directory is entered before
-    the change of user, and /proc/self/cwd leads there without a look at what is above.
+    the change of user, and on Linux /proc/self/cwd leads there without a look at what is above.
     """
-    return str(path) if account is None or sys.platform != "linux" else "/proc/self/cwd"
+    return str(path) if can_reach(path, account) or sys.platform != "linux" else "/proc/self/cwd"
+
+
+def open_to_pass(path: Path) -> None:
+    """Let servers under another account pass through a directory of root's, to files that are theirs."""
+    if os.geteuid() == 0:
+        path.chmod(0o711)
 
 
 def write_private(path: Path, text: str, account: Account | None) -> None:

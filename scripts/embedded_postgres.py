@@ -14,8 +14,8 @@ import psycopg2
 from psycopg2 import sql
 
 from scripts import child
-from scripts.account import Account, make_directory, working_directory, write_private
-from scripts.binaries import Binary, find_binary
+from scripts.account import Account, can_reach, make_directory, working_directory, write_private
+from scripts.binaries import Binary, BinaryNotFoundError, find_binary
 from scripts.binary_copy import runnable_by
 from scripts.embedded_server import ServerFailedError, log_tail, server_environment
 from scripts.ports import LOOPBACK
@@ -25,6 +25,8 @@ SUPERUSER = "postgres"
 _INITDB_S = 120.0
 _BUILTIN_LOCALES_SINCE = 17
 _CHECKSUMS_ALWAYS_SINCE = 18
+# Earlier ones leave the working directory to look for their own binary, and cannot come back.
+_FINDS_ITSELF_SINCE = 16
 
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -162,6 +164,12 @@ def embedded_postgres(
 ) -> Postgres:
     """Describe the embedded PostgreSQL with its files in `data`. Raises `BinaryNotFoundError`."""
     found: Binary = find_binary("postgres")
+    if found.major < _FINDS_ITSELF_SINCE and not can_reach(data, account):
+        raise BinaryNotFoundError(
+            f"PostgreSQL {found.major} cannot run as {account.name if account else 'us'} on data in {data}, below "
+            f"directories closed to that account (version {_FINDS_ITSELF_SINCE} could); "
+            "set VAR_DIR to a place open to it"
+        )
     return Postgres(
         data=data, log=log, port=port, password=password, throwaway=throwaway,
         binary=runnable_by(found, account), major=found.major, account=account,

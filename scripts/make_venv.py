@@ -128,7 +128,8 @@ def install(venv: Venv, requirements: list[str], lock_fd: int) -> None:
     if uv is not None:
         with contextlib.suppress(InstallError):
             create(venv, with_pip=False)
-            run([uv, "pip", "install", "--compile-bytecode", "--python", str(venv.python), *requirements], venv.root, lock_fd)
+            options = ["--python", str(venv.python), "--compile-bytecode"]
+            run([uv, "pip", "install", *options, *requirements], venv.root, lock_fd)
             return
         say("uv could not install (above); trying pip")
     if pip_installs_for_others():

@@ -7,7 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
-from scripts.account import NoAccountError
+from scripts.account import NoAccountError, open_to_pass
 from scripts.binaries import BinaryNotFoundError
 from scripts.console import Console
 from scripts.data_servers import ServerUnreachableError
@@ -85,10 +85,9 @@ def _supervise(service: Service, *, demo: bool) -> int:
         service.keep_running()
     except StopRequestedError:
         service.console.say("run", "stopping")
-        return _STOPPED
     finally:
         service.stop()
-        service.console.say("run", "stopped")
+    service.console.say("run", "stopped")
     return _STOPPED
 
 
@@ -96,7 +95,9 @@ def _var_dir(settings: Settings) -> Path:
     """Return the data directory, made if need be, as an absolute path without links."""
     path = ROOT / settings.var_dir.expanduser()
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            path.mkdir(mode=0o700, parents=True)
+            open_to_pass(path)
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError("it belongs to somebody else")
     except OSError as exc:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _NOT_FOR_TESTS = ("DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY", "ADMIN_USERNAME", "ADMIN_PASSWORD", "VAR_DIR", "PORT",
                   "HOST")
 _WITHOUT_WORKERS = ("-n", "--numprocesses", "--pdb", "--trace", "--collect-only", "--co", "--help", "-h", "--version",
-                    "--fixtures", "--markers", "-p")
+                    "--fixtures", "--markers", "no:xdist")
 
 
 def pytest_arguments(given: list[str], *, cpus: int) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.account import server_account
+from scripts.account import open_to_pass, server_account
 from scripts.embedded_postgres import embedded_postgres
 from scripts.embedded_server import Start
 from scripts.embedded_valkey import embedded_valkey
@@ -69,6 +69,7 @@ def _directory() -> Iterator[Path]:
     try:
         with (directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            open_to_pass(directory)
             yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -1,9 +1,11 @@
-"""How gunicorn serves: `gunicorn -c python:service.gunicorn_conf`. Names are gunicorn's settings and hooks."""
+"""How gunicorn serves: `gunicorn -c service/gunicorn_conf.py`. Names are gunicorn's settings and hooks."""
 
 from __future__ import annotations
 
+import logging.config
 import os
 import shutil
+import socket
 from typing import Any
 
 from service.config import load
@@ -11,11 +13,17 @@ from service.config import load
 _settings = load()
 _metrics_dir = (_settings.var_dir / "metrics").absolute()
 
-# prometheus_client looks at this variable once, when it is imported: hence before the import below.
+# prometheus_client looks at this variable once, when it is imported: hence before the imports below.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 
+import orjson  # noqa: E402
+from flask import Response  # noqa: E402
+from gunicorn import util  # noqa: E402
+from gunicorn.glogging import Logger  # noqa: E402
+from gunicorn.http.errors import ParseException  # noqa: E402
 from prometheus_client import multiprocess  # noqa: E402
 
+from service.api.errors import UnreadableBody, answer_error  # noqa: E402
 from service.observability import logging_config  # noqa: E402
 
 wsgi_app = "service.bootstrap:create_wsgi_app()"
@@ -39,7 +47,20 @@ control_socket_disable = True
 accesslog = None
 """The application logs its requests itself, with route, user and request id."""
 
-logconfig_dict = logging_config(level=_settings.log_level, shape=_settings.log_format)
+
+class EventLogger(Logger):  # type: ignore[misc]
+    """Log what gunicorn itself has to say like everything else.
+
+    `logconfig_dict` would do the same, but it turns the access log on.
+    """
+
+    def setup(self, cfg: Any) -> None:
+        """Take gunicorn's own handlers' place."""
+        super().setup(cfg)
+        logging.config.dictConfig(logging_config(level=_settings.log_level, shape=_settings.log_format))
+
+
+logger_class = EventLogger
 
 
 def on_starting(server: Any) -> None:  # noqa: ARG001
@@ -48,6 +69,35 @@ def on_starting(server: Any) -> None:  # noqa: ARG001
     _metrics_dir.mkdir(parents=True, exist_ok=True)
 
 
+def post_worker_init(worker: Any) -> None:
+    """Answer in JSON where a request is too broken for the application to see; gunicorn would answer in HTML."""
+    util.write_error = write_problem
+    worker.wsgi.register_error_handler(ParseException, answer_broken_chunks)
+
+
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001
     """Forget the gauges of a worker that has ended; its counters stay counted."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def answer_broken_chunks(exc: Exception) -> Response:
+    """Blame the client for chunks that gunicorn cannot read, which it notices when the application reads the body."""
+    return answer_error(UnreadableBody(f"The body's chunks are broken: {exc}"))
+
+
+def write_problem(sock: socket.socket, status_int: int, reason: str, mesg: str) -> None:
+    """Answer a request that is no HTTP as RFC 9457 says; stands in for gunicorn's `util.write_error`."""
+    body = orjson.dumps(
+        {
+            "type": "about:blank",
+            "title": reason,
+            "status": status_int,
+            "detail": mesg[:500] or reason,
+            "code": reason.lower().replace(" ", "_"),
+        }
+    )
+    head = (
+        f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(sock, head.encode("latin-1") + body)

@@ -29,7 +29,7 @@ RESULT_TTL_S = 0
 """A job's result is its row in PostgreSQL; a hash that stayed would block the job's id."""
 FAILURE_TTL_S = 24 * 3600
 
-SILENCE = timedelta(seconds=30)
+SILENCE = timedelta(seconds=15)
 """A worker shows signs of life every five seconds; a job that has shown none for this long is dead."""
 
 

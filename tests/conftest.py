@@ -23,7 +23,7 @@ from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 
 TEMPLATE = "fairdeal_template"
-PASSWORD = "Correct-horse-7"  # noqa: S105
+PASSWORD = "Correct-horse-7"
 
 
 def pytest_configure(config: pytest.Config) -> None:

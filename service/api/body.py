@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from flask import Request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from service.api.errors import MalformedJson, UnsupportedMediaType
 from service.domain.errors import InvalidInput
@@ -23,9 +24,11 @@ class JsonRequest(Request):
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> dict[str, Any]:  # noqa: ARG002
         """Read the body as a JSON object; no body at all counts as an empty one.
 
-        Raises `UnsupportedMediaType`, `MalformedJson`, `InvalidInput` (JSON, but no object), `RequestEntityTooLarge`.
+        Raises `UnsupportedMediaType`, `MalformedJson`, `InvalidInput` (JSON, but no object), `RequestEntityTooLarge`,
+        `ClientDisconnected`.
         """
         raw = self.get_data()
+        self._refuse_truncated(raw)
         if not raw:
             return {}
         self._refuse_other_types()
@@ -36,6 +39,19 @@ class JsonRequest(Request):
         if not isinstance(value, dict):
             raise InvalidInput(("body", f"must be a JSON object, not {_KINDS[type(value)]}"))
         return value
+
+    def _refuse_truncated(self, raw: bytes) -> None:
+        """See that the body is whole.
+
+        Where the server marks the end of the body itself, as gunicorn does, werkzeug takes one that was cut off for one
+        that has ended, and stops reading a chunked one at the limit without a word.
+        """
+        if self.content_length is not None and len(raw) < self.content_length:
+            raise ClientDisconnected
+        limit = self.max_content_length
+        at_limit = limit is not None and len(raw) >= limit and self.content_length is None
+        if at_limit and self.environ["wsgi.input"].read(1):
+            raise RequestEntityTooLarge
 
     def _refuse_other_types(self) -> None:
         if not self.is_json:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as NoRoute
 
 from service.api.encoding import dumps
@@ -55,6 +55,12 @@ class BodyTooLarge(errors.FairdealError):
     code = "body_too_large"
 
 
+class UnreadableBody(errors.FairdealError):
+    """The body ended before it was complete, or its chunks are broken."""
+
+    code = "unreadable_body"
+
+
 class InternalError(errors.FairdealError):
     """Something broke that nobody foresaw."""
 
@@ -64,6 +70,7 @@ class InternalError(errors.FairdealError):
 STATUSES: dict[type[errors.FairdealError], tuple[int, str]] = {
     errors.InvalidInput: (400, "The input is not valid"),
     MalformedJson: (400, "The body is not JSON"),
+    UnreadableBody: (400, "The body cannot be read"),
     MalformedPrecondition: (400, "The If-Match header is not an ETag"),
     errors.WrongCredentials: (401, "Wrong username or password"),
     errors.NotSignedIn: (401, "Not signed in"),
@@ -142,6 +149,8 @@ def answer_http_exception(exc: HTTPException) -> Response | HTTPException:
     elif isinstance(exc, RequestEntityTooLarge):
         limit = current_app.config["MAX_CONTENT_LENGTH"]
         error = BodyTooLarge(f"The body may be {limit:,} bytes long at the most.", limit_bytes=limit)
+    elif isinstance(exc, ClientDisconnected):
+        error = UnreadableBody("The body ended early: send as many bytes as Content-Length says, or whole chunks.")
     else:
         return _other(exc)
     return answer_error(error)

@@ -5,17 +5,9 @@ from __future__ import annotations
 import click
 
 from service import __version__
-from service.cli.db import db
-from service.cli.demo import demo
+from service.cli import db, demo, openapi, prepare, queue, reconcile, ticket_import, user, verify
 from service.cli.failures import FairdealGroup
-from service.cli.openapi import openapi
-from service.cli.prepare import prepare
-from service.cli.queue import queue
-from service.cli.reconcile import reconcile
 from service.cli.setup import Setup
-from service.cli.ticket_import import import_tickets
-from service.cli.user import user
-from service.cli.verify import verify
 
 
 @click.group(cls=FairdealGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -34,5 +26,15 @@ def cli(context: click.Context) -> None:
     context.call_on_close(context.obj.close)
 
 
-for command in (db, user, queue, reconcile, verify, import_tickets, openapi, demo, prepare):
+for command in (
+    db.db,
+    user.user,
+    queue.queue,
+    reconcile.reconcile,
+    verify.verify,
+    ticket_import.import_tickets,
+    openapi.openapi,
+    demo.demo,
+    prepare.prepare,
+):
     cli.add_command(command)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from service.cli.failures import driver_words
 from service.cli.printing import examples
 from service.cli.setup import Setup, pass_setup
-from service.config import Settings
 from service.domain.errors import StoreUnavailable
 
 PATIENCE_S = 10.0
@@ -48,22 +45,22 @@ def current(setup: Setup) -> None:
 
 def upgrade_schema(setup: Setup) -> None:
     """Migrate, waiting for PostgreSQL if need be, and say what happened."""
-    before, after = _upgrade_when_up(setup.settings)
+    before, after = _upgrade_when_up(setup)
     if before == after:
         click.echo(f"schema is at {after}, the newest revision")
     else:
         click.echo(f"schema upgraded from {before or 'nothing'} to {after}")
 
 
-def _upgrade_when_up(settings: Settings) -> tuple[str | None, str | None]:
+def _upgrade_when_up(setup: Setup) -> tuple[str | None, str | None]:
     from service.bootstrap import upgrade_schema as upgrade_now
 
-    until = time.monotonic() + PATIENCE_S
+    until = setup.clock() + PATIENCE_S
     while True:
         try:
-            return upgrade_now(settings)
+            return upgrade_now(setup.settings)
         except StoreUnavailable as exc:
             is_coming_up = any(words in driver_words(exc) for words in COMING_UP)
-            if not is_coming_up or time.monotonic() >= until:
+            if not is_coming_up or setup.clock() >= until:
                 raise
-        time.sleep(PAUSE_S)
+        setup.sleep(PAUSE_S)

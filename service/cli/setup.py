@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,8 +20,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Setup:
     """Read the settings from `environ` (default: the process environment) and wire the service, both lazily."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None, *, container: Container | None = None) -> None:
-        """Use `container` instead of wiring one, and leave it open."""
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        container: Container | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Use `container` instead of wiring one, and leave it open; `clock` and `sleep` are for commands that wait."""
+        self.clock = clock
+        self.sleep = sleep
         self._environ = environ
         self._container = container
         self._made_here = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import click
@@ -28,10 +27,10 @@ def verify(setup: Setup, *, wait_s: float, live: bool, as_json: bool) -> None:
     Changes nothing. At rest the queue and the held sets must be exactly what PostgreSQL says; they are looked at twice,
     and only what is wrong both times counts. With --live, differences between the two are shown and not judged.
     """
-    until = time.monotonic() + wait_s
+    until = setup.clock() + wait_s
     results = setup.container.invariants.check(at_rest=not live)
-    while not all_hold(results) and time.monotonic() < until:
-        time.sleep(min(PAUSE_S, max(0.0, until - time.monotonic())))
+    while not all_hold(results) and setup.clock() < until:
+        setup.sleep(min(PAUSE_S, max(0.0, until - setup.clock())))
         results = setup.container.invariants.check(at_rest=not live)
     if as_json:
         print_json({"ok": all_hold(results), "invariants": results})

@@ -113,7 +113,7 @@ def claim(
 
 
 def claim_oldest(connection: Connection, *, claim_id: UUID, agent_id: int, limit: int) -> Claimed:
-    """Do without a queue: take the oldest open tickets that nobody else is taking, in the same order. Raises as `claim`.
+    """Do without a queue: take the oldest open tickets that nobody else is taking. Raises as `claim`.
 
     The tickets stay locked from the look to the claim, so nothing found is lost to somebody else.
     """

@@ -10,8 +10,6 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from service.store.engine import transaction
-
 from service.domain.errors import Conflict
 from service.store.engine import transaction
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, RowMapping, func
 
 from service.domain.errors import NotFound
 from service.domain.model import Agent, Availability, Cause, Level, Priority, Ticket, TicketEvent, TicketStatus
@@ -28,7 +27,7 @@ def existing_id(value: int, noun: str) -> int:
     return value
 
 
-def ticket(row: Mapping[str, Any]) -> Ticket:
+def ticket(row: RowMapping) -> Ticket:
     """Build a ticket from a row of `TICKET_COLUMNS`."""
     return Ticket(
         **{
@@ -39,7 +38,7 @@ def ticket(row: Mapping[str, Any]) -> Ticket:
     )
 
 
-def event(row: Mapping[str, Any]) -> TicketEvent:
+def event(row: RowMapping) -> TicketEvent:
     """Build a history line from a row of `EVENT_COLUMNS`."""
     return TicketEvent(
         **{
@@ -51,6 +50,6 @@ def event(row: Mapping[str, Any]) -> TicketEvent:
     )
 
 
-def agent(row: Mapping[str, Any]) -> Agent:
+def agent(row: RowMapping) -> Agent:
     """Build an agent from a joined row of agents and users."""
     return Agent(**{**row, "level": Level(row["level"]), "availability": Availability(row["availability"])})

@@ -32,11 +32,11 @@ class Keys:
         return ":".join((f"{{{self.prefix}}}", *parts))
 
     def queue(self, priority: Priority) -> str:
-        """LIST of ids, strictly ascending."""
+        """Name the LIST of ids, strictly ascending."""
         return self._key("queue", priority.value)
 
     def held(self, agent_id: int) -> str:
-        """SET of the ids an agent holds."""
+        """Name the SET of the ids an agent holds."""
         return self._key("held", str(agent_id))
 
     @property
@@ -50,29 +50,29 @@ class Keys:
 
     @property
     def claims(self) -> str:
-        """ZSET of claims in flight, scored by the server's time in milliseconds."""
+        """Name the ZSET of claims in flight, scored by the server's time in milliseconds."""
         return self._key("claims")
 
     def reply(self, claim_id: UUID) -> str:
-        """STRING: what a claim popped, kept for a minute."""
+        """Name the STRING of what a claim popped, kept for a minute."""
         return self._key("reply", str(claim_id))
 
     @property
     def generation(self) -> str:
-        """STRING: present while the queue is trusted; absent means flushed or new, not empty."""
+        """Name the STRING that is present while the queue is trusted; absent means flushed or new, not empty."""
         return self._key("generation")
 
     @property
     def quarantine(self) -> str:
-        """LIST of entries that were no ids, newest last, at most a thousand."""
+        """Name the LIST of entries that were no ids, newest last, at most a thousand."""
         return self._key("quarantine")
 
     def snapshot(self, token: str, priority: Priority) -> str:
-        """LIST: a frozen copy of a queue."""
+        """Name the LIST that is a frozen copy of a queue."""
         return self._key("snap", token, priority.value)
 
     def staging(self, token: str, priority: Priority) -> str:
-        """LIST: a queue being built."""
+        """Name the LIST of a queue being built."""
         return self._key("stage", token, priority.value)
 
     def aside(self, token: str) -> str:

@@ -1,4 +1,4 @@
-"""Hints to the queue after PostgreSQL has decided. None of them can fail the request: the reconciler mends what is lost."""
+"""Hints to the queue after PostgreSQL has decided. None can fail the request: the reconciler mends what is lost."""
 
 from __future__ import annotations
 

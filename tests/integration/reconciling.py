@@ -104,7 +104,7 @@ class World:
         """Read everything there is on both sides, records of runs and leases aside."""
         redis = {key: self._value(key) for key in sorted(self.client.scan_iter())}
         tables = ("tickets", "ticket_events", "agents", "claims")
-        rows = {table: self.sql(f"SELECT * FROM {table} ORDER BY 1") for table in tables}  # noqa: S608
+        rows = {table: self.sql(f"SELECT * FROM {table} ORDER BY 1") for table in tables}
         return {"redis": redis, **rows}
 
     def _value(self, key: str) -> Any:

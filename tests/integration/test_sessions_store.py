@@ -127,6 +127,22 @@ def test_the_token_before_is_forgiven_for_a_while(sessions: Sessions, engine: En
     assert not is_over(sessions, opened.session_id)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE sessions SET revoked_at = now()",
+        "UPDATE sessions SET expires_at = now()",
+        "UPDATE users SET is_active = false",
+    ],
+)
+def test_nothing_is_forgiven_once_the_session_is_over(sessions: Sessions, engine: Engine, statement: str) -> None:
+    opened = sessions.login("Ann", GOOD)
+    sessions.refresh(opened.session_id, opened.refresh_jti)
+    run(engine, statement)
+    with pytest.raises(NotSignedIn):
+        sessions.refresh(opened.session_id, opened.refresh_jti)
+
+
 def test_a_reused_token_ends_the_session_for_everybody(sessions: Sessions, engine: Engine) -> None:
     opened, bystander = sessions.login("Ann", GOOD), sessions.login("Ann", GOOD)
     rotated = sessions.refresh(opened.session_id, opened.refresh_jti)

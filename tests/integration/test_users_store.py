@@ -12,9 +12,11 @@ import pytest
 from argon2 import PasswordHasher
 from redis import Redis
 from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from service.domain.model import Priority, Role, User
+from service.store.uniqueness import taken_values_as_facts
 from service.store.users import PostgresUsers
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
@@ -116,6 +118,11 @@ def test_an_email_is_unique_whatever_its_case_but_may_be_missing(users: Users) -
     with pytest.raises(AlreadyExists) as caught:
         users.update(bob.id, UserChanges(email="A@X.ORG"), actor_id=None)
     assert caught.value.facts == {"field": "email"}
+
+
+def test_other_violations_are_not_taken_for_taken_names(engine: Engine) -> None:
+    with pytest.raises(IntegrityError, match="agents_id_fkey"), taken_values_as_facts():
+        run(engine, "INSERT INTO agents (id) VALUES (999)")
 
 
 def test_what_a_deleted_user_had_is_free_again(users: Users) -> None:

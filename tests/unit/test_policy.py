@@ -44,7 +44,7 @@ def test_every_state_can_be_left_or_is_final() -> None:
         (S.CLOSED, S.IN_PROGRESS, False),
     ],
 )
-def test_moves(present: TicketStatus, wanted: TicketStatus, allowed: bool) -> None:  # noqa: FBT001
+def test_moves(present: TicketStatus, wanted: TicketStatus, allowed: bool) -> None:
     assert may_move(present, wanted) is allowed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.api.app import create_app
-from tests.unit.api.fakes import FakeServices
+from tests.unit.api.fakes import PASSWORD, FakeServices
 
 JSON = "application/json"
 
@@ -213,3 +214,35 @@ def test_wrong_methods_are_answered_with_the_right_ones(client: FlaskClient, met
 
 def test_names_of_acts_are_not_taken_for_tickets(agent: FlaskClient) -> None:
     assert refused(agent.get("/api/tickets/fetch"), 405, "method_not_allowed")["allowed"] == ["POST"]
+
+
+def streamed(client: FlaskClient, stream: bytes) -> Any:
+    """Send a body the way a server hands it over that has taken chunks apart: without a length."""
+    return client.open(
+        "/api/token",
+        method="POST",
+        content_type=JSON,
+        input_stream=io.BytesIO(stream),
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+
+def test_a_chunked_body_is_refused_where_it_goes_beyond_the_limit_and_not_cut() -> None:
+    client = create_app(FakeServices(MAX_BODY_BYTES="1024")).test_client()
+    login = json.dumps({"username": "root", "password": PASSWORD}).encode()
+    assert streamed(client, login.ljust(1024)).status_code == 200
+    refused(streamed(client, login.ljust(1025)), 413, "body_too_large")
+
+
+@pytest.mark.parametrize("sent", [b"", b"{}"])
+@pytest.mark.parametrize("terminated", [True, False])
+def test_a_body_that_ends_early_is_called_unreadable(client: FlaskClient, sent: bytes, terminated: bool) -> None:
+    environ = {"CONTENT_LENGTH": "100"} | ({"wsgi.input_terminated": True} if terminated else {})
+    answer = client.open(
+        "/api/token",
+        method="POST",
+        content_type=JSON,
+        input_stream=io.BytesIO(sent),
+        environ_overrides=environ,
+    )
+    refused(answer, 400, "unreadable_body")

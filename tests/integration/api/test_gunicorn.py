@@ -1,0 +1,129 @@
+"""The application as gunicorn serves it: two real processes, real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.ports import free_port
+from scripts.waiting import wait_until
+from service.config import Settings
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Server:
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def is_ready(self) -> bool:
+        try:
+            return self.get("/healthz")[0] == 200
+        except OSError:
+            return False
+
+    def send(self, raw: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send bytes as they are and read the answer to the end."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(raw)
+            with http.client.HTTPResponse(connection) as answer:
+                answer.begin()
+                return answer.status, dict(answer.getheaders()), answer.read()
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def server(settings: Settings, engine: Any, tmp_path: Path) -> Iterator[Server]:
+    port, log = free_port(), tmp_path / "gunicorn.log"
+    environ = os.environ | {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "JWT_SECRET_KEY": settings.jwt_secret_key.get_secret_value(),
+        "QUEUE_PREFIX": settings.queue_prefix,
+        "VAR_DIR": str(tmp_path / "var"),
+        "PORT": str(port),
+        "WEB_WORKERS": "2",
+        "WEB_THREADS": "2",
+        "MAX_BODY_BYTES": "4096",
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn_conf.py"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
+    running = Server(port, process, log)
+    try:
+        assert wait_until(running.is_ready, 30), log.read_text()
+        yield running
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+CHUNKED = (
+    b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+def test_broken_requests_are_answered_in_json(server: Server) -> None:
+    for raw, status in (
+        (b"GARBAGE\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n", 400),
+        (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+        (CHUNKED + b"nonsense\r\n", 400),
+        (CHUNKED + b"2000\r\n" + b" " * 0x2000 + b"\r\n0\r\n\r\n", 413),
+    ):
+        answered, headers, body = server.send(raw)
+        assert (answered, headers["Content-Type"]) == (status, "application/problem+json")
+        assert json.loads(body)["status"] == status
+
+
+def test_chunked_bodies_are_read(server: Server) -> None:
+    body = b'{"username":"nobody","password":"x"}'
+    status, _, answer = server.send(CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    assert (status, json.loads(answer)["code"]) == (401, "wrong_credentials")
+
+
+def test_metrics_are_those_of_all_processes(server: Server) -> None:
+    def counted() -> int:
+        lines = server.get("/metrics")[1].decode().splitlines()
+        marked = 'fairdeal_http_requests_total{method="GET",route="unmatched",status="404"} '
+        return sum(int(float(line.removeprefix(marked))) for line in lines if line.startswith(marked))
+
+    for n in range(30):
+        server.get(f"/nothing/{n}")
+    assert [counted() for _ in range(6)] == [30] * 6
+
+
+def test_each_request_is_logged_once_and_a_stop_is_orderly(server: Server) -> None:
+    server.get("/api/me", **{"X-Request-ID": "look-for-me"})
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=20) == 0
+    events = server.events()
+    (mine,) = [event for event in events if "look-for-me" in json.dumps(event)]
+    assert (mine["event"], mine["route"], mine["status"], mine["request_id"]) == (
+        "request", "/api/me", 401, "look-for-me",
+    )  # fmt: skip
+    assert {event["logger"] for event in events} == {"gunicorn.error", "service.api.telemetry"}

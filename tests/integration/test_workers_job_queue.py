@@ -1,0 +1,158 @@
+"""Unique jobs on RQ: one at a time, and the remains of a dead one block nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from service.domain.errors import QueueUnavailable
+from service.job_queue import RqJobQueue, make_job_client, queue_name
+
+NAME = "tests.integration.test_workers_job_queue.job"
+JOB_ID = "t-tick"
+
+
+def job(outcome: str) -> None:
+    if outcome == "fail":
+        raise ValueError(outcome)
+
+
+@pytest.fixture
+def client(redis_url: str, redis_client: Redis) -> Iterator[Redis]:
+    made = make_job_client(redis_url, timeout_ms=20_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def jobs(client: Redis) -> RqJobQueue:
+    return RqJobQueue(client, prefix="t")
+
+
+@pytest.fixture
+def queue(client: Redis) -> Queue:
+    return Queue(queue_name("t"), connection=client, serializer=JSONSerializer)
+
+
+def work(queue: Queue) -> None:
+    worker = SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer)
+    worker.work(burst=True, logging_level="CRITICAL")
+
+
+def fetch(queue: Queue) -> Job:
+    return Job.fetch(JOB_ID, connection=queue.connection, serializer=JSONSerializer)
+
+
+def silent_for(seconds: float) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def test_arguments_travel_as_json(jobs: RqJobQueue, queue: Queue) -> None:
+    assert jobs.enqueue(NAME, "ok", 7, None, unique_id="tick")
+    stored = queue.connection.hget(f"rq:job:{JOB_ID}", "data")
+    assert b"ok" in stored or fetch(queue).args == ["ok", 7, None]
+    assert fetch(queue).timeout == 600
+
+
+def test_a_unique_job_waits_once(jobs: RqJobQueue, queue: Queue) -> None:
+    assert jobs.enqueue(NAME, "ok", unique_id="tick")
+    assert not jobs.enqueue(NAME, "ok", unique_id="tick")
+    assert queue.count == 1
+
+
+def test_other_jobs_do_not_wait_for_each_other(jobs: RqJobQueue, queue: Queue) -> None:
+    assert jobs.enqueue(NAME, "ok")
+    assert jobs.enqueue(NAME, "ok")
+    assert jobs.enqueue(NAME, "ok", unique_id="tock")
+    assert queue.count == 3
+
+
+def test_a_job_that_is_done_leaves_its_id_free_and_nothing_behind(
+    jobs: RqJobQueue, queue: Queue, client: Redis
+) -> None:
+    jobs.enqueue(NAME, "ok", unique_id="tick")
+    work(queue)
+    assert [key for key in client.scan_iter("rq:job:*")] == []
+    assert jobs.enqueue(NAME, "ok", unique_id="tick")
+
+
+def test_a_failed_job_leaves_its_id_free(jobs: RqJobQueue, queue: Queue, client: Redis) -> None:
+    jobs.enqueue(NAME, "fail", unique_id="tick")
+    work(queue)
+    assert fetch(queue).get_status() == JobStatus.FAILED
+    assert 0 < client.ttl(f"rq:job:{JOB_ID}") <= 24 * 3600
+    assert jobs.enqueue(NAME, "ok", unique_id="tick")
+    assert queue.failed_job_registry.count == 0
+    assert queue.count == 1
+
+
+def start(queue: Queue, *, silent_s: float) -> None:
+    """Leave a job as a worker does that was killed while it ran: started, with an execution, and no sign of life."""
+    started = fetch(queue)
+    queue.connection.lrem(queue.key, 0, started.id)
+    with queue.connection.pipeline() as pipeline:
+        Execution.create(started, 65, pipeline=pipeline)
+        started.prepare_for_execution("dead worker", pipeline)
+        pipeline.execute()
+    queue.connection.hset(f"rq:job:{started.id}", "last_heartbeat", silent_for(silent_s))
+
+
+def test_a_running_job_is_left_alone(jobs: RqJobQueue, queue: Queue) -> None:
+    jobs.enqueue(NAME, "ok", unique_id="tick")
+    start(queue, silent_s=6)
+    assert not jobs.enqueue(NAME, "ok", unique_id="tick")
+
+
+@pytest.mark.parametrize("execution_has_run_out", [False, True])
+def test_a_job_whose_worker_was_killed_is_replaced(
+    jobs: RqJobQueue, queue: Queue, client: Redis, execution_has_run_out: bool
+) -> None:
+    jobs.enqueue(NAME, "ok", unique_id="tick")
+    start(queue, silent_s=31)
+    if execution_has_run_out:
+        client.delete(*client.scan_iter("rq:execution:*"))
+    assert jobs.enqueue(NAME, "ok", unique_id="tick")
+    assert queue.count == 1
+    assert fetch(queue).get_status() == JobStatus.QUEUED
+    assert client.zcard(queue.started_job_registry.key) == 0
+    queue.started_job_registry.cleanup(timestamp=datetime.now(UTC).timestamp() + 1_000)
+    assert fetch(queue).get_status() == JobStatus.QUEUED
+    work(queue)
+    assert not client.exists(f"rq:job:{JOB_ID}")
+
+
+def test_a_job_lost_between_list_and_worker_is_replaced(jobs: RqJobQueue, queue: Queue, client: Redis) -> None:
+    jobs.enqueue(NAME, "ok", unique_id="tick")
+    client.lmove(queue.key, queue.intermediate_queue.key)
+    assert not jobs.enqueue(NAME, "ok", unique_id="tick")
+    client.hset(f"rq:job:{JOB_ID}", "enqueued_at", silent_for(31))
+    assert jobs.enqueue(NAME, "ok", unique_id="tick")
+    assert client.llen(queue.intermediate_queue.key) == 0
+    assert queue.count == 1
+
+
+def test_a_hash_without_a_job_in_it_is_swept_away(jobs: RqJobQueue, queue: Queue, client: Redis) -> None:
+    client.hset(f"rq:job:{JOB_ID}", "last_heartbeat", silent_for(0))
+    assert jobs.enqueue(NAME, "ok", unique_id="tick")
+    assert queue.count == 1
+
+
+def test_two_installations_on_one_server_do_not_meet(jobs: RqJobQueue, client: Redis, queue: Queue) -> None:
+    assert jobs.enqueue(NAME, "ok", unique_id="tick")
+    assert RqJobQueue(client, prefix="u").enqueue(NAME, "ok", unique_id="tick")
+    assert queue.count == 1
+
+
+def test_a_server_that_is_away_is_a_fact() -> None:
+    jobs = RqJobQueue(make_job_client("redis://127.0.0.1:1", timeout_ms=100), prefix="t")
+    with pytest.raises(QueueUnavailable):
+        jobs.enqueue(NAME, "ok", unique_id="tick")
+    with pytest.raises(QueueUnavailable):
+        jobs.enqueue(NAME, "ok")

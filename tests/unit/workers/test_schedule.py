@@ -1,0 +1,184 @@
+"""What is due when, on a clock of our own."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.errors import QueueUnavailable
+from service.usecases.ports.reconcile import Lease
+from service.usecases.reconciliation.schedule import Schedule
+from tests.fakes.clock import FakeClock
+from tests.fakes.queue import MemoryTicketQueue
+
+
+class Jobs:
+    """Remember what was enqueued; `busy` ids are waiting or running already."""
+
+    def __init__(self) -> None:
+        self.enqueued: list[tuple[object, ...]] = []
+        self.busy: set[str] = set()
+        self.is_down = False
+
+    def enqueue(self, name: str, *args: str | int | bool | None, unique_id: str | None = None) -> bool:
+        if self.is_down:
+            raise QueueUnavailable("away")
+        assert name == "workers.jobs.reconcile"
+        if unique_id in self.busy:
+            return False
+        self.enqueued.append((*args, unique_id))
+        return True
+
+    def drain(self) -> list[tuple[object, ...]]:
+        drained, self.enqueued = self.enqueued, []
+        return drained
+
+
+class MemoryLeases:
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.lease: Lease | None = None
+        self.until = 0.0
+
+    def acquire(self, name: str, *, holder: str, ttl_s: float) -> Lease | None:
+        if self.lease is not None and self._clock() < self.until:
+            return None
+        token = self.lease.token + 1 if self.lease else 1
+        self.lease, self.until = Lease(name=name, holder=holder, token=token), self._clock() + ttl_s
+        return self.lease
+
+    def renew(self, lease: Lease, *, ttl_s: float) -> bool:
+        if lease != self.lease or self._clock() > self.until:
+            return False
+        self.until = self._clock() + ttl_s
+        return True
+
+    def release(self, lease: Lease) -> None:
+        if lease == self.lease:
+            self.until = 0.0
+
+    def holder(self, name: str) -> str | None:
+        return self.lease.holder if self.lease else None
+
+
+class Server:
+    def __init__(self) -> None:
+        self.name = "one"
+
+    def identity(self) -> str:
+        return self.name
+
+
+class Setting:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.queue = MemoryTicketQueue()
+        self.server = Server()
+        self.jobs = Jobs()
+        self.leases = MemoryLeases(self.clock)
+
+    def schedule(self, holder: str = "ann") -> Schedule:
+        return Schedule(
+            queue=self.queue,
+            audit=self.server,  # type: ignore[arg-type]
+            jobs=self.jobs,
+            leases=self.leases,
+            fast_s=2,
+            full_s=60,
+            holder=holder,
+            clock=self.clock,
+        )
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+FAST = ("fast", "clock", "reconcile-fast")
+FULL = ("full", "clock", "reconcile-full")
+
+
+def run_for(setting: Setting, schedule: Schedule, seconds: float) -> list[tuple[object, ...]]:
+    until = setting.clock() + seconds
+    while setting.clock() < until:
+        setting.clock.sleep(max(0.01, schedule.tick()))
+    return setting.jobs.drain()
+
+
+def test_both_tiers_run_at_once_and_then_in_their_turn(setting: Setting) -> None:
+    schedule = setting.schedule()
+    schedule.tick()
+    assert setting.jobs.drain() == [FAST, FULL]
+    enqueued = run_for(setting, schedule, 120)
+    assert enqueued.count(FULL) in {1, 2}
+    assert 58 <= enqueued.count(FAST) <= 61
+
+
+def test_a_tick_never_sleeps_past_what_is_due(setting: Setting) -> None:
+    schedule = setting.schedule()
+    assert schedule.tick() == 1.0
+    setting.clock.sleep(1.7)
+    assert schedule.tick() == pytest.approx(0.3)
+
+
+def test_a_lost_queue_is_rebuilt_at_once_and_ever_less_often(setting: Setting) -> None:
+    schedule = setting.schedule()
+    schedule.tick()
+    setting.jobs.drain()
+    setting.queue.trusted = False
+    setting.clock.sleep(0.5)
+    schedule.tick()
+    assert setting.jobs.drain() == [("full", "untrusted", "reconcile-full")]
+    urgent = [job for job in run_for(setting, schedule, 60) if job[1] == "untrusted"]
+    assert 4 <= len(urgent) <= 6
+    setting.queue.trusted = True
+    schedule.tick()
+    setting.queue.trusted = False
+    setting.jobs.drain()
+    schedule.tick()
+    assert ("full", "untrusted", "reconcile-full") in setting.jobs.drain()
+
+
+def test_another_server_is_looked_over_at_once(setting: Setting) -> None:
+    schedule = setting.schedule()
+    schedule.tick()
+    setting.jobs.drain()
+    setting.server.name = "two"
+    schedule.tick()
+    schedule.tick()
+    assert setting.jobs.drain() == [("full", "failover", "reconcile-full")]
+
+
+def test_a_run_under_way_is_enough(setting: Setting) -> None:
+    schedule = setting.schedule()
+    setting.jobs.busy = {"reconcile-fast", "reconcile-full"}
+    assert run_for(setting, schedule, 10) == []
+
+
+def test_one_of_two_clocks_keeps_time_and_the_other_takes_over(setting: Setting) -> None:
+    ann, bob = setting.schedule("ann"), setting.schedule("bob")
+    ann.tick()
+    setting.jobs.drain()
+    assert bob.tick() == 1.0
+    assert setting.jobs.drain() == []
+    ann.close()
+    bob.tick()
+    assert setting.jobs.drain() == [FAST, FULL]
+
+
+def test_a_clock_that_died_is_replaced_when_its_lease_runs_out(setting: Setting) -> None:
+    setting.schedule("ann").tick()
+    setting.jobs.drain()
+    bob = setting.schedule("bob")
+    assert run_for(setting, bob, 9) == []
+    assert FAST in run_for(setting, bob, 3)
+
+
+def test_what_could_not_be_enqueued_is_due_still(setting: Setting) -> None:
+    schedule = setting.schedule()
+    setting.jobs.is_down = True
+    with pytest.raises(QueueUnavailable):
+        schedule.tick()
+    setting.jobs.is_down = False
+    schedule.tick()
+    assert setting.jobs.drain() == [FAST, FULL]
