@@ -30,6 +30,7 @@ from service.store.tickets import PostgresTickets
 from service.store.users import PostgresUsers
 from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.client import make_client
+from service.ticket_queue.confirmer import ConfirmingTicketQueue
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.agents import Agents
@@ -101,7 +102,7 @@ def build_container(settings: Settings) -> Container:
     job_client = make_job_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
 
     keys = Keys(settings.queue_prefix)
-    queue = RedisTicketQueue(client, keys)
+    queue = ConfirmingTicketQueue(client, keys)
     audit = RedisQueueAudit(background_client, keys)
     assignment_store = PostgresAssignments(engine)
     open_tickets = PostgresOpenTickets(background_engine)
@@ -126,6 +127,7 @@ def build_container(settings: Settings) -> Container:
     )
 
     def close() -> None:
+        queue.close()
         for made in (engine, background_engine):
             made.dispose()
         for connected in (client, background_client, job_client):

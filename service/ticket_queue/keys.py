@@ -67,6 +67,11 @@ class Keys:
         """Name the LIST of entries that were no ids, newest last, at most a thousand."""
         return self._key("quarantine")
 
+    @property
+    def inversions(self) -> str:
+        """Name the STRING that counts tickets dealt before an older one of the same queue."""
+        return self._key("inversions")
+
     def snapshot(self, token: str, priority: Priority) -> str:
         """Name the LIST that is a frozen copy of a queue."""
         return self._key("snap", token, priority.value)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from uuid import UUID, uuid4
 
 from redis import Redis
 
 from service.domain.model import Priority, QueuedTicket
+from service.ticket_queue.breaker import CircuitBreaker
 from service.ticket_queue.client import errors_as_facts
 from service.ticket_queue.keys import LETTERS, Keys, claim_member, parse_id, unpack
 from service.ticket_queue.scripts import script
@@ -31,16 +33,22 @@ MAX_CLAIMS = 5_000
 class RedisTicketQueue:
     """Keep the queue on a Redis or Valkey server (6.2 or later), by scripts alone."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
+    def __init__(self, client: Redis, keys: Keys, *, breaker: CircuitBreaker | None = None) -> None:
         self._client = client
         self._keys = keys
+        self._breaker = breaker or CircuitBreaker()
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        with errors_as_facts(), self._breaker.guard():
+            yield
 
     def claim(
         self, *, claim_id: UUID, agent_id: int, wanted: int, capacity: int, priorities: Sequence[Priority]
     ) -> Popped:
         """Run claim.lua."""
         keys = self._keys
-        with errors_as_facts():
+        with self._calling():
             trusted, full, packed = script("claim").run(
                 self._client,
                 {
@@ -49,6 +57,7 @@ class RedisTicketQueue:
                     "claims": keys.claims,
                     "reply": keys.reply(claim_id),
                     "quarantine": keys.quarantine,
+                    "inversions": keys.inversions,
                     "queue": [keys.queue(priority) for priority in priorities],
                 },
                 {
@@ -74,7 +83,7 @@ class RedisTicketQueue:
         returned = list(back)
         if returned:
             self.enqueue(returned)
-        with errors_as_facts():
+        with self._calling():
             script("settle").run(
                 self._client,
                 {"held": self._keys.held(popped.agent_id), "claims": self._keys.claims},
@@ -84,7 +93,7 @@ class RedisTicketQueue:
     def enqueue(self, tickets: Sequence[QueuedTicket]) -> int:
         """Run enqueue.lua, a batch at a time, ascending."""
         inserted = 0
-        with errors_as_facts():
+        with self._calling():
             for priority, ids in in_batches(tickets):
                 answer = script("enqueue").run(
                     self._client,
@@ -98,7 +107,7 @@ class RedisTicketQueue:
 
     def remove(self, tickets: Sequence[QueuedTicket]) -> int:
         """Run remove.lua, a batch at a time."""
-        with errors_as_facts():
+        with self._calling():
             return sum(
                 script("remove").run(
                     self._client, {"queue": self._keys.queue(priority)}, {"max_scan": MAX_SCAN, "id": ids}
@@ -110,19 +119,19 @@ class RedisTicketQueue:
         """SADD."""
         ids = list(ticket_ids)
         if ids:
-            with errors_as_facts():
+            with self._calling():
                 self._client.sadd(self._keys.held(agent_id), *ids)
 
     def unhold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
         """SREM."""
         ids = list(ticket_ids)
         if ids:
-            with errors_as_facts():
+            with self._calling():
                 self._client.srem(self._keys.held(agent_id), *ids)
 
     def settled(self, agent_id: int) -> frozenset[int]:
         """Run settled.lua."""
-        with errors_as_facts():
+        with self._calling():
             entries = script("settled").run(
                 self._client,
                 {"held": self._keys.held(agent_id), "claims": self._keys.claims},
@@ -132,12 +141,17 @@ class RedisTicketQueue:
 
     def depths(self) -> Mapping[Priority, int]:
         """LLEN of each queue."""
-        with errors_as_facts():
+        with self._calling():
             return {priority: int(self._client.llen(self._keys.queue(priority))) for priority in Priority}
+
+    def inversions(self) -> int:
+        """GET of the counter that claim.lua keeps."""
+        with self._calling():
+            return int(self._client.get(self._keys.inversions) or 0)
 
     def is_trusted(self) -> bool:
         """EXISTS of the generation marker."""
-        with errors_as_facts():
+        with self._calling():
             return bool(self._client.exists(self._keys.generation))
 
     def probe(self) -> None:

@@ -88,6 +88,7 @@ def test_fetching_at_once_deals_each_ticket_to_one_agent_oldest_first(
     assert all(claim == list(range(claim[0], claim[0] + len(claim))) for claim in claims), "each claim is a run of ids"
     assert queue.depths()[Priority.MEDIUM] == TICKETS - AGENTS * CAPACITY
     assert redis_client.zcard(keys.claims) == 0
+    assert queue.inversions() == 0
 
 
 @pytest.mark.parametrize("with_queue", [True, False], ids=["queue", "database"])

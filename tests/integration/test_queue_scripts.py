@@ -97,6 +97,18 @@ def test_inserting_anywhere_keeps_a_long_list_ascending(
     assert [int(entry) for entry in redis_client.lrange(keys.queue(MEDIUM), 0, -1)] == list(range(1, 20_001))
 
 
+@pytest.mark.parametrize(
+    ("entries", "inversions"),
+    [([1, 2, 3, 4], 0), ([2, 1, 3, 4], 1), ([3, 2, 1, 4], 2), ([1, 3, 2, 4], 1), ([1, 2, 10, 4], 1), ([9, 10], 0)],
+)
+def test_hand_outs_before_an_older_ticket_are_counted(
+    queue: RedisTicketQueue, redis_client: Redis, keys: Keys, entries: list[int], inversions: int
+) -> None:
+    redis_client.rpush(keys.queue(MEDIUM), *entries)
+    claim(queue, 3)
+    assert queue.inversions() == inversions
+
+
 def test_removal_leaves_what_is_deep_inside(queue: RedisTicketQueue, redis_client: Redis, keys: Keys) -> None:
     redis_client.rpush(keys.queue(MEDIUM), *range(1, 5_001))
     assert queue.remove(tickets(900, 2_500, 4_500)) == 2

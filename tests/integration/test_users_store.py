@@ -121,8 +121,9 @@ def test_an_email_is_unique_whatever_its_case_but_may_be_missing(users: Users) -
 
 
 def test_other_violations_are_not_taken_for_taken_names(engine: Engine) -> None:
-    with pytest.raises(IntegrityError, match="agents_id_fkey"), taken_values_as_facts():
-        run(engine, "INSERT INTO agents (id) VALUES (999)")
+    twice = "INSERT INTO leases (name, holder, expires_at) VALUES ('x', 'a', now()), ('x', 'b', now())"
+    with pytest.raises(IntegrityError, match="leases_pkey"), taken_values_as_facts():
+        run(engine, twice)
 
 
 def test_what_a_deleted_user_had_is_free_again(users: Users) -> None:

@@ -1,12 +1,13 @@
 -- Pop the oldest ids an agent may take, under the cap, and note the claim in the ledger; all or nothing.
 -- A claim id seen within the last minute gets its first answer again and pops nothing.
--- KEYS: generation held claims reply quarantine queue...
+-- Counts inversions: ids popped before an older one that was in the same queue at that moment. There should be none.
+-- KEYS: generation held claims reply quarantine inversions queue...
 -- ARGV: claim_id agent_id wanted capacity reply_ttl_s letter...
 -- RETURNS: {trusted, full, packed}: 1 or 0, 1 or 0, and the tickets as "m12,m15" ("" for none).
-local generation, held, claims, reply, quarantine = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local generation, held, claims, reply, quarantine, inversions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local claim_id, agent_id = ARGV[1], ARGV[2]
 local wanted, capacity, reply_ttl_s = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local FIRST_QUEUE, FIRST_LETTER = 6, 6
+local FIRST_QUEUE, FIRST_LETTER = 7, 6
 local QUARANTINE_LIMIT = 1000
 local PASSES = 4 -- a queue is popped again for entries that turned out to be poison, this often at most
 
@@ -31,10 +32,18 @@ local function is_id(entry)
     return #entry <= 19 and string.find(entry, '^[1-9]%d*$') ~= nil
 end
 
+local function less(a, b)
+    if #a ~= #b then
+        return #a < #b
+    end
+    return a < b
+end
+
 local left = math.min(wanted, room)
-local ids, packed = {}, {}
+local ids, packed, inverted = {}, {}, 0
 for k = FIRST_QUEUE, #KEYS do
     local letter = ARGV[FIRST_LETTER + k - FIRST_QUEUE]
+    local newest
     for _ = 1, PASSES do
         local popped = left > 0 and redis.call('LPOP', KEYS[k], left)
         if not popped then
@@ -45,12 +54,24 @@ for k = FIRST_QUEUE, #KEYS do
                 ids[#ids + 1] = entry
                 packed[#packed + 1] = letter .. entry
                 left = left - 1
+                if newest and less(entry, newest) then
+                    inverted = inverted + 1
+                else
+                    newest = entry
+                end
             else
                 redis.call('RPUSH', quarantine, entry)
                 redis.call('LTRIM', quarantine, -QUARANTINE_LIMIT, -1)
             end
         end
     end
+    local head = newest and redis.call('LINDEX', KEYS[k], 0)
+    if head and is_id(head) and less(head, newest) then
+        inverted = inverted + 1
+    end
+end
+if inverted > 0 then
+    redis.call('INCRBY', inversions, inverted)
 end
 if #ids == 0 then
     return {1, 0, ''}

@@ -68,6 +68,9 @@ class TicketQueue(Protocol):
     def depths(self) -> Mapping[Priority, int]:
         """Count the queued ids of each priority."""
 
+    def inversions(self) -> int:
+        """Count the tickets dealt so far before an older one that was in the same queue at that moment."""
+
     def is_trusted(self) -> bool:
         """Say whether the generation marker is there."""
 

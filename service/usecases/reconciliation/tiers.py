@@ -14,7 +14,7 @@ from service.usecases.reconciliation.second_look import SecondLook
 from service.usecases.reconciliation.settlement import Settlement
 from service.usecases.reconciliation.stale_claims import StaleClaims
 
-RECENT_PAGE = 2_000
+RECENT_PAGE = 10_000
 
 
 class FastTier:
