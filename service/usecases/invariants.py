@@ -92,7 +92,7 @@ class Invariants:
         finding = self._store.repairs(runs=RUNS)
         if finding.violations == 0:
             return _judged("I12", finding)
-        note = f"the last {finding.looked_at} runs made repairs; whether there were faults is not recorded"
+        note = f"repairs in the last runs ({finding.looked_at}); whether there were faults is not recorded"
         return replace(_judged("I12", finding), ok=None, note=note, informational=True)
 
     def _queue_side(self, *, at_rest: bool) -> dict[str, InvariantResult]:

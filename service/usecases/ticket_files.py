@@ -192,7 +192,7 @@ def _ndjson_rows(lines: _Lines) -> Iterator[Row | RowError]:
 
 def _ndjson_row(line: str, number: int) -> Row | RowError:
     try:
-        pairs = json.loads(line, object_pairs_hook=_Pairs)
+        pairs = _DECODER.decode(line)
     except (ValueError, RecursionError) as exc:
         reason = exc.msg if isinstance(exc, json.JSONDecodeError) else "too deep, or a number too long"
         return RowError(number, f"is not JSON ({reason}); there must be one object on each line")
@@ -208,3 +208,7 @@ def _ndjson_row(line: str, number: int) -> Row | RowError:
 
 class _Pairs(list[tuple[str, object]]):
     """The members of a JSON object, so that one named twice is noticed."""
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_Pairs)
+"""Made once: `json.loads` with a hook makes one for every line."""

@@ -327,5 +327,5 @@ def test_repairs_are_told_and_do_not_count_against_the_whole(
     results = invariants.check(at_rest=True)
     found = {result.code: result for result in results}["I12"]
     assert (found.ok, found.violations) == (None, 4)
-    assert "the last 2 runs" in found.note
+    assert "the last runs (2)" in found.note
     assert all_hold(results)
