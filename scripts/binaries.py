@@ -66,8 +66,15 @@ def major_version(path: Path, *, user: int | None = None, group: int | None = No
     try:
         answer = subprocess.run(
             [path, "--version"],
-            cwd="/", capture_output=True, text=True, errors="replace", timeout=20, check=True,
-            user=user, group=group, extra_groups=None if user is None else [],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=20,
+            check=True,
+            user=user,
+            group=group,
+            extra_groups=None if user is None else [],
         )
     except (OSError, subprocess.SubprocessError):
         return None

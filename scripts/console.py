@@ -41,9 +41,7 @@ class Console:
     def follow(self, name: str, file: IO[bytes], on_line: OnLine | None = None) -> None:
         """Print the lines of a pipe under a name until it ends, or hand them to `on_line`."""
         os.set_blocking(file.fileno(), False)
-        self._selector.register(
-            file, selectors.EVENT_READ, _Pipe(file, on_line or (lambda line: self.say(name, line)))
-        )
+        self._selector.register(file, selectors.EVENT_READ, _Pipe(file, on_line or (lambda line: self.say(name, line))))
 
     def turn(self, timeout_s: float = 0.0) -> None:
         """Pass on what is there to be read, waiting `timeout_s` for it at most."""

@@ -60,10 +60,15 @@ def start_missing(
     if redis_url:
         console.say("run", f"using the Redis given as REDIS_URL ({_where(redis_url)})")
     else:
-        wanted.append(embedded_valkey(
-            var_dir / "valkey", log=_log(logs, "valkey"), password=secrets.valkey_password,
-            port=_usual_port(var_dir, "valkey", avoid_port), account=server_account(var_dir / "valkey"),
-        ))
+        wanted.append(
+            embedded_valkey(
+                var_dir / "valkey",
+                log=_log(logs, "valkey"),
+                password=secrets.valkey_password,
+                port=_usual_port(var_dir, "valkey", avoid_port),
+                account=server_account(var_dir / "valkey"),
+            )
+        )
     if database_url:
         console.say("run", f"using the PostgreSQL given as DATABASE_URL ({_where(database_url)})")
         _await_given_database(database_url, check)
@@ -78,13 +83,14 @@ def start_missing(
     return DataServers(database_url or "", redis_url or "")
 
 
-def _postgres(
-    var_dir: Path, log: Path, secrets: Secrets, console: Console, check: Check, avoid_port: int
-) -> Postgres:
+def _postgres(var_dir: Path, log: Path, secrets: Secrets, console: Console, check: Check, avoid_port: int) -> Postgres:
     data = var_dir / "postgres"
     server = embedded_postgres(
-        data, log=log, password=secrets.postgres_password,
-        port=_usual_port(var_dir, "postgres", avoid_port), account=server_account(data),
+        data,
+        log=log,
+        password=secrets.postgres_password,
+        port=_usual_port(var_dir, "postgres", avoid_port),
+        account=server_account(data),
     )
     if not data.exists():
         console.say("run", f"making a PostgreSQL {server.major} database in {data}")
@@ -93,9 +99,7 @@ def _postgres(
     return server
 
 
-def _start_all(
-    servers: list[Server], check: Check, adopt: Callable[[RunningServer], None]
-) -> list[RunningServer]:
+def _start_all(servers: list[Server], check: Check, adopt: Callable[[RunningServer], None]) -> list[RunningServer]:
     under_way: list[Start] = []
     try:
         under_way.extend(Start(server) for server in servers)

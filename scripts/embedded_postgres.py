@@ -102,9 +102,9 @@ class Postgres:
         with contextlib.closing(connection), connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,))
             if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
-                    sql.Identifier(name), sql.Literal(password)
-                ))
+                cursor.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(password))
+                )
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if cursor.fetchone() is None:
                 cursor.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(name)))
@@ -136,8 +136,16 @@ class Postgres:
 
     def _initdb(self, workshop: Path, check: Check) -> None:
         home = working_directory(workshop / "data", self.account)
-        options = ["-D", home, f"--pwfile={home}/../password", f"--username={SUPERUSER}", "--encoding=UTF8",
-                   "--auth=scram-sha-256", "--locale=C", "--no-instructions"]
+        options = [
+            "-D",
+            home,
+            f"--pwfile={home}/../password",
+            f"--username={SUPERUSER}",
+            "--encoding=UTF8",
+            "--auth=scram-sha-256",
+            "--locale=C",
+            "--no-instructions",
+        ]
         if self.major >= _BUILTIN_LOCALES_SINCE:
             # Code point order everywhere alike, with upper and lower case beyond ASCII.
             options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -149,7 +157,10 @@ class Postgres:
         with self.log.open("ab") as log:
             process = child.spawn(
                 [self.binary.with_name("initdb"), *options],
-                environ=server_environment(os.environ), cwd=workshop / "data", output=log, account=self.account,
+                environ=server_environment(os.environ),
+                cwd=workshop / "data",
+                output=log,
+                account=self.account,
             )
         try:
             wait_until(lambda: process.poll() is not None, _INITDB_S, check=check)
@@ -171,6 +182,12 @@ def embedded_postgres(
             "set VAR_DIR to a place open to it"
         )
     return Postgres(
-        data=data, log=log, port=port, password=password, throwaway=throwaway,
-        binary=runnable_by(found, account), major=found.major, account=account,
+        data=data,
+        log=log,
+        port=port,
+        password=password,
+        throwaway=throwaway,
+        binary=runnable_by(found, account),
+        major=found.major,
+        account=account,
     )

@@ -65,7 +65,10 @@ class Valkey:
         with self.log.open("ab") as log:
             return child.spawn(
                 [self.binary, f"{working_directory(self.data, self.account)}/valkey.conf"],
-                environ=server_environment(os.environ), cwd=self.data, output=log, account=self.account,
+                environ=server_environment(os.environ),
+                cwd=self.data,
+                output=log,
+                account=self.account,
             )
 
     def answers(self) -> bool:
@@ -85,6 +88,11 @@ def embedded_valkey(
 ) -> Valkey:
     """Describe the embedded Valkey with its files in `data`. Raises `BinaryNotFoundError`."""
     return Valkey(
-        data=data, log=log, port=port, password=password, throwaway=throwaway, account=account,
+        data=data,
+        log=log,
+        port=port,
+        password=password,
+        throwaway=throwaway,
+        account=account,
         binary=runnable_by(find_binary("valkey-server"), account),
     )

@@ -77,7 +77,9 @@ class Venv:
         command.write_text(f'#!/bin/sh\nexec {shlex.quote(str(self.python))} -P -m service "$@"\n', encoding="utf-8")
         command.chmod(0o755)
         content = {
-            "root": str(self.root), "python": python_version(self.python), "locks": digests(self.root, locks),
+            "root": str(self.root),
+            "python": python_version(self.python),
+            "locks": digests(self.root, locks),
         }
         draft = self._stamp.with_suffix(".new")
         draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -96,7 +98,10 @@ def python_version(python: Path) -> str | None:
     try:
         return subprocess.run(
             [python, "-I", "-S", "-c", "import platform; print(platform.python_version())"],
-            capture_output=True, text=True, check=True, timeout=60,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
@@ -177,8 +182,16 @@ def run(command: list[str], cwd: Path, lock_fd: int) -> None:
     environ |= {"PIP_USER": "0", "PYTHONUNBUFFERED": "1"}
     words: list[str] = []
     with subprocess.Popen(
-        command, cwd=cwd, env=environ, pass_fds=(lock_fd,), text=True, errors="replace",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        command,
+        cwd=cwd,
+        env=environ,
+        pass_fds=(lock_fd,),
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     ) as process:
         try:
             for line in process.stdout or ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -32,9 +33,22 @@ _STAND_INS = {
     "JWT_SECRET_KEY": "stand-in" * 8,
 }
 _CANNOT_START = (
-    AlreadyRunningError, BinaryNotFoundError, NoAccountError, SecretsFileError, ServerFailedError,
-    ServerUnreachableError, StartFailedError, OSError,
+    AlreadyRunningError,
+    BinaryNotFoundError,
+    NoAccountError,
+    SecretsFileError,
+    ServerFailedError,
+    ServerUnreachableError,
+    StartFailedError,
+    OSError,
 )
+
+
+_LISTENING = {
+    errno.EADDRINUSE: "another program has the port; stop it or set PORT",
+    errno.EADDRNOTAVAIL: "HOST is no address of this machine",
+    errno.EACCES: "ports below 1024 are not for plain users; set PORT",
+}
 
 
 class PortTakenError(StartFailedError):
@@ -53,8 +67,16 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load(_STAND_INS | {name: value for name, value in os.environ.items() if value})
     except ConfigurationError as exc:
-        print("\n".join(["These environment variables are wrong:", *(f"  {problem}" for problem in exc.problems),
-                         "./scripts/run --help tells what each is for."]), file=sys.stderr)
+        print(
+            "\n".join(
+                [
+                    "These environment variables are wrong:",
+                    *(f"  {problem}" for problem in exc.problems),
+                    "./scripts/run --help tells what each is for.",
+                ]
+            ),
+            file=sys.stderr,
+        )
         return _WRONG
     return _run(settings, demo="--demo" in arguments)
 
@@ -98,6 +120,8 @@ def _var_dir(settings: Settings) -> Path:
         if not path.exists():
             path.mkdir(mode=0o700, parents=True)
             open_to_pass(path)
+        if not path.is_dir():
+            raise NotADirectoryError("it is no directory")
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError("it belongs to somebody else")
     except OSError as exc:
@@ -112,12 +136,8 @@ def _require_port(settings: Settings) -> None:
         try_listening(settings.host, settings.port)
     except socket.gaierror as exc:
         raise PortTakenError(f"HOST {settings.host} is no address of this machine ({exc.strerror})") from exc
-    except PermissionError as exc:
-        raise PortTakenError(f"{where} is not for plain users; choose a PORT from 1024 up") from exc
     except OSError as exc:
-        raise PortTakenError(
-            f"cannot listen on {where} ({exc.strerror}): another program has the port; stop it or set PORT"
-        ) from exc
+        raise PortTakenError(f"cannot listen on {where}: {_LISTENING.get(exc.errno or 0, exc.strerror)}") from exc
 
 
 if __name__ == "__main__":

@@ -8,10 +8,30 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # These name the data of `run`, which tests never touch: they have servers of their own.
-_NOT_FOR_TESTS = ("DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY", "ADMIN_USERNAME", "ADMIN_PASSWORD", "VAR_DIR", "PORT",
-                  "HOST")
-_WITHOUT_WORKERS = ("-n", "--numprocesses", "--pdb", "--trace", "--collect-only", "--co", "--help", "-h", "--version",
-                    "--fixtures", "--markers", "no:xdist")
+_NOT_FOR_TESTS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "JWT_SECRET_KEY",
+    "ADMIN_USERNAME",
+    "ADMIN_PASSWORD",
+    "VAR_DIR",
+    "PORT",
+    "HOST",
+)
+_WITHOUT_WORKERS = (
+    "-n",
+    "--numprocesses",
+    "--pdb",
+    "--trace",
+    "--collect-only",
+    "--co",
+    "--help",
+    "-h",
+    "--version",
+    "--fixtures",
+    "--markers",
+    "no:xdist",
+)
 
 
 def pytest_arguments(given: list[str], *, cpus: int) -> list[str]:

@@ -68,7 +68,12 @@ class Service:
         started = time.monotonic()
         secrets = kept_secrets(self.var_dir / "secrets.json")
         servers = start_missing(
-            self.var_dir, os.environ, secrets, adopt=self._adopt, console=self.console, check=self._turn,
+            self.var_dir,
+            os.environ,
+            secrets,
+            adopt=self._adopt,
+            console=self.console,
+            check=self._turn,
             avoid_port=self.settings.port,
         )
         self._environ = self._environment(servers, os.environ.get("JWT_SECRET_KEY") or secrets.jwt_secret_key)

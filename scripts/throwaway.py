@@ -42,12 +42,20 @@ def servers() -> Iterator[ThrowawayServers]:
     with _directory() as directory:
         account = server_account(directory / "postgres")
         valkey = embedded_valkey(
-            directory / "valkey", log=directory / "valkey.log", port=free_port(),
-            password=secrets.token_hex(16), account=account, throwaway=True,
+            directory / "valkey",
+            log=directory / "valkey.log",
+            port=free_port(),
+            password=secrets.token_hex(16),
+            account=account,
+            throwaway=True,
         )
         postgres = embedded_postgres(
-            directory / "postgres", log=directory / "postgres.log", port=free_port(avoid=frozenset({valkey.port})),
-            password=secrets.token_hex(16), account=account, throwaway=True,
+            directory / "postgres",
+            log=directory / "postgres.log",
+            port=free_port(avoid=frozenset({valkey.port})),
+            password=secrets.token_hex(16),
+            account=account,
+            throwaway=True,
         )
         postgres.create_data()
         with Start(valkey).wait() as running_valkey, Start(postgres).wait() as running_postgres:

@@ -21,6 +21,7 @@ from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.engine import make_engine
 from service.store.health import PostgresProbe
+from service.store.idempotency import PostgresIdempotency
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
 from service.store.open_tickets import PostgresOpenTickets
@@ -38,6 +39,7 @@ from service.usecases.assignments import Assignments
 from service.usecases.customers import Customers
 from service.usecases.demo import Demo
 from service.usecases.health import Health
+from service.usecases.idempotency import Idempotency
 from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
 from service.usecases.passwords import Passwords
@@ -80,6 +82,7 @@ class Container:
     queue_rebuild: QueueRebuild
     invariants: Invariants
     health: Health
+    idempotency: Idempotency
     close: Callable[[], None]
 
 
@@ -176,6 +179,7 @@ def build_container(settings: Settings) -> Container:
             tick_s=settings.reconcile_fast_s,
         ),
         health=Health(store=PostgresProbe(engine), queue=queue),
+        idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,
     )
 

@@ -51,6 +51,11 @@ class PatientWorker(Worker):
         self.told_to_stop = True
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
 
+    def set_shutdown_requested_date(self) -> None:
+        """Note in Redis that the worker is about to stop, if that can be: it runs in the signal's handler."""
+        with contextlib.suppress(RedisError, OSError):
+            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
+
     def setup_work_horse_signals(self) -> None:
         """Tie the job's process to the worker's: a job that went on by itself could run beside its successor."""
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
@@ -89,28 +94,33 @@ def run_worker(settings: Settings) -> None:
     rq_log = logging.getLogger("rq.worker")
     rq_log.setLevel(logging.WARNING)
     rq_log.addFilter(_WithoutTracebacks())
+    _leave_on_signals()
     pause_s = FIRST_PAUSE_S
     while True:
-        # rq has handlers of its own while it works; these are for the time in between.
-        signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, _leave)
         started = time.monotonic()
-        if _work(settings):
+        wanted, trouble = _work(settings)
+        if wanted:
             return
-        pause_s = FIRST_PAUSE_S if time.monotonic() - started > LONGEST_PAUSE_S else min(2 * pause_s, LONGEST_PAUSE_S)
+        _leave_on_signals()  # rq has left its own handlers behind, which stop a worker that is no more
+        if time.monotonic() - started > LONGEST_PAUSE_S:
+            pause_s = FIRST_PAUSE_S
+        if pause_s == FIRST_PAUSE_S:
+            log.warning("worker_starts_again", extra={"why": trouble})
         time.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-def _work(settings: Settings) -> bool:
-    """Work until it ends, and say whether that was wanted."""
+def _work(settings: Settings) -> tuple[bool, str]:
+    """Work until it ends, and say whether that was wanted, and if not, what was the trouble."""
     worker: PatientWorker | None = None
+    trouble = "rq gave up"
     with contextlib.closing(make_job_client(settings.redis_url, timeout_ms=SOCKET_TIMEOUT_MS)) as client:
         try:
             worker = _make_worker(client, settings)
             worker.work()
         except (RedisError, OSError) as exc:
-            log.warning("worker_without_redis", extra={"why": type(exc).__name__})
-    return worker is not None and worker.told_to_stop
+            trouble = type(exc).__name__
+    return worker is not None and worker.told_to_stop, trouble
 
 
 def _make_worker(client: Redis, settings: Settings) -> PatientWorker:
@@ -124,6 +134,11 @@ def _make_worker(client: Redis, settings: Settings) -> PatientWorker:
         job_monitoring_interval=MONITORING_S,
         log_job_description=False,
     )
+
+
+def _leave_on_signals() -> None:
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

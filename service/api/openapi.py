@@ -26,9 +26,20 @@ from service.api.errors import (
     UnsupportedMediaType,
     status_of,
 )
+from service.api.idempotency import PARAMETER as KEY_PARAMETER
+from service.api.idempotency import is_idempotent
 from service.api.schemas.problems import Problem
 from service.api.schemas.shape import Answer
-from service.domain.errors import FairdealError, Forbidden, InvalidInput, NotSignedIn, StaleEpoch, StoreUnavailable
+from service.domain.errors import (
+    FairdealError,
+    Forbidden,
+    InvalidInput,
+    KeyInFlight,
+    KeyReused,
+    NotSignedIn,
+    StaleEpoch,
+    StoreUnavailable,
+)
 
 BEARER = "bearer"
 _PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
@@ -128,11 +139,11 @@ def document(api: Api) -> dict[str, Any]:
             operation = operations.get(method.lower())
             access = access_of(api, rule.endpoint)
             if operation is not None and access is not None:
-                _complete(operation, access)
+                _complete(operation, access, is_idempotent=is_idempotent(api, rule.endpoint))
     return spec
 
 
-def _complete(operation: dict[str, Any], access: Access) -> None:
+def _complete(operation: dict[str, Any], access: Access, *, is_idempotent: bool) -> None:
     """Add what follows from a route's access, its inputs and its other answers."""
     answers: dict[str, Any] = operation["responses"]
     has_body = "requestBody" in operation
@@ -146,6 +157,9 @@ def _complete(operation: dict[str, Any], access: Access) -> None:
         errors += [InvalidInput, MalformedJson, BodyTooLarge, UnsupportedMediaType]
     elif operation.get("parameters"):
         errors += [InvalidInput]
+    if is_idempotent:
+        errors += [KeyInFlight, KeyReused]
+        operation.setdefault("parameters", []).append(KEY_PARAMETER)
     if str(status_of(StaleEpoch)[0]) in answers:
         errors += [MalformedPrecondition]
         operation.setdefault("parameters", []).append(IF_MATCH)

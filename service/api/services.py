@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from service.usecases.assignments import Assignments
     from service.usecases.customers import Customers
     from service.usecases.health import Health
+    from service.usecases.idempotency import Idempotency
     from service.usecases.invariants import Invariants
     from service.usecases.lifecycle import Lifecycle
     from service.usecases.queue_stats import QueueStats
@@ -57,6 +58,10 @@ class Services(Protocol):
     @property
     def sessions(self) -> Sessions:
         """Who is signed in."""
+
+    @property
+    def idempotency(self) -> Idempotency:
+        """Repeated requests."""
 
     @property
     def invariants(self) -> Invariants:

@@ -92,6 +92,18 @@ class Conflict(FairdealError):
     code = "conflict"
 
 
+class KeyInFlight(FairdealError):
+    """The first request with this idempotency key is still being served."""
+
+    code = "idempotency_key_in_flight"
+
+
+class KeyReused(FairdealError):
+    """The idempotency key belongs to another request."""
+
+    code = "idempotency_key_reused"
+
+
 class StoreUnavailable(FairdealError):
     """PostgreSQL did not answer. Nothing can be said of a write that was under way."""
 

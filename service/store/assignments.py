@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy.exc import IntegrityError
 
+from service.domain.errors import StoreUnavailable
 from service.domain.model import HELD, Agent, Cause, QueuedTicket, Ticket, TicketStatus
 from service.domain.policy import sources
 from service.store import arbiter, moves, returns, rows
@@ -47,6 +50,17 @@ _HAND = (
 )
 
 
+@contextmanager
+def _one_try() -> Iterator[None]:
+    """Turn a claim id that is taken into `StoreUnavailable`: another try of this claim was faster, look it up."""
+    try:
+        yield
+    except IntegrityError as exc:
+        if getattr(getattr(exc.orig, "diag", None), "constraint_name", None) != "claims_pkey":
+            raise
+        raise StoreUnavailable("This fetch is being served by another process; try again shortly") from exc
+
+
 class PostgresAssignments:
     """Decide about assignments in PostgreSQL."""
 
@@ -61,7 +75,7 @@ class PostgresAssignments:
 
     def claim(self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int) -> Claimed:
         """Ask the arbiter about popped tickets: one statement, one round trip, one commit."""
-        with statement(self._engine) as connection:
+        with _one_try(), statement(self._engine) as connection:
             return arbiter.claim(
                 connection,
                 claim_id=claim_id,
@@ -73,7 +87,7 @@ class PostgresAssignments:
 
     def claim_oldest(self, *, claim_id: UUID, agent_id: int, limit: int) -> Claimed:
         """Ask the arbiter about the oldest open tickets."""
-        with transaction(self._engine) as connection:
+        with _one_try(), transaction(self._engine) as connection:
             return arbiter.claim_oldest(connection, claim_id=claim_id, agent_id=agent_id, limit=limit)
 
     def claimed_by(self, claim_id: UUID) -> tuple[int, ...] | None:

@@ -126,11 +126,22 @@ FROM broken
 """)
 
 KEYS = text("""
-SELECT coalesce(sum(times), 0) AS looked_at, count(*) FILTER (WHERE times > 1) AS violations,
-       (array_agg('agent ' || agent_id || ' has ' || times || ' claims of one idempotency key')
-        FILTER (WHERE times > 1))[1:5] AS examples
-FROM (SELECT agent_id, count(*) AS times FROM claims WHERE idempotency_key IS NOT NULL
-      GROUP BY agent_id, idempotency_key) AS key
+WITH broken AS (
+    SELECT user_id, key, 'shares its operation with another key' AS how
+    FROM (SELECT user_id, key, count(*) OVER (PARTITION BY operation_id) AS times FROM idempotency_keys) AS shared
+    WHERE times > 1
+    UNION ALL
+    SELECT user_id, key, 'was answered 201, but its operation created nothing'
+    FROM idempotency_keys k
+    WHERE status = 201 AND NOT EXISTS (SELECT FROM tickets t WHERE t.operation_id = k.operation_id)
+    UNION ALL
+    SELECT user_id, key, 'fetched for agent ' || c.agent_id
+    FROM idempotency_keys k JOIN claims c ON c.id = k.operation_id
+    WHERE c.agent_id <> k.user_id
+)
+SELECT (SELECT count(*) FROM idempotency_keys) AS looked_at, count(*) AS violations,
+       (array_agg('key ' || key || ' of user ' || user_id || ' ' || how))[1:5] AS examples
+FROM broken
 """)
 
 REPAIRS = text("""

@@ -29,7 +29,7 @@ ATTEMPTS = 5
 """How often a change starts again because its ticket changed hands between the look and the lock."""
 
 
-class _ChangedHands(Exception):  # noqa: N818 - not an error: the transaction starts again
+class _ChangedHands(Exception):
     """The holder seen without a lock is not the one found under it."""
 
 
@@ -47,7 +47,9 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     raise Conflict("The ticket is changing hands just now; try again")
 
 
-def lock_ticket(connection: Connection, ticket_id: int, *, others: tuple[int, ...] = ()) -> tuple[Ticket, dict[int, Any]]:
+def lock_ticket(
+    connection: Connection, ticket_id: int, *, others: tuple[int, ...] = ()
+) -> tuple[Ticket, dict[int, Any]]:
     """Lock the agents concerned (the holder and `others`) by id, then the ticket; return it and the agents' rows.
 
     Only within `in_transaction`. Raises `NotFound`.

@@ -12,7 +12,7 @@ from service.store.tables import ticket_events, tickets
 
 MAX_BIGINT = 2**63 - 1
 
-TICKET_COLUMNS = tuple(column for column in tickets.columns if column.name != "deleted_at")
+TICKET_COLUMNS = tuple(column for column in tickets.columns if column.name not in {"deleted_at", "operation_id"})
 """What `ticket` reads, in the order of the table."""
 
 EVENT_COLUMNS = tuple(ticket_events.columns)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -133,6 +134,7 @@ tickets = Table(
     _timestamp("resolved_at"),
     _timestamp("sold_at"),
     _timestamp("deleted_at"),
+    Column("operation_id", Uuid),
     _one_of("priority", "high", "medium", "low"),
     _one_of("status", "open", "assigned", "in_progress", "resolved", "closed", "sold"),
     CheckConstraint("(status = 'open') = (agent_id IS NULL)", name="open_means_nobody"),
@@ -145,6 +147,8 @@ Index("tickets_open_changed_idx", tickets.c.updated_at, postgresql_where=_IS_OPE
 Index("tickets_held_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_IS_HELD)
 Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=text("agent_id IS NOT NULL"))
 Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=text("customer_id IS NOT NULL"))
+
+Index("tickets_operation_key", tickets.c.operation_id, unique=True, postgresql_where=text("operation_id IS NOT NULL"))
 
 ticket_events = Table(
     "ticket_events",
@@ -168,17 +172,8 @@ claims = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("agent_id", BigInteger, ForeignKey("agents.id"), nullable=False),
-    Column("idempotency_key", Text),
-    Column("fingerprint", Text),
     Column("ticket_ids", ARRAY(BigInteger), nullable=False),
     _timestamp("at", now=True),
-)
-Index(
-    "claims_idempotency_key",
-    claims.c.agent_id,
-    claims.c.idempotency_key,
-    unique=True,
-    postgresql_where=claims.c.idempotency_key.is_not(None),
 )
 Index("claims_at_idx", claims.c.at)
 
@@ -204,6 +199,21 @@ reconciliations = Table(
     _one_of("tier", "fast", "full"),
     _one_of("status", "queued", "running", "done", "failed", "skipped"),
 )
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id"), primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("operation_id", Uuid, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("locked_until", DateTime(timezone=True), nullable=False),
+    Column("status", SmallInteger),
+    Column("headers", JSONB),
+    Column("body", LargeBinary),
+    _timestamp("created_at", now=True),
+)
+Index("idempotency_keys_created_at_idx", idempotency_keys.c.created_at)
 
 leases = Table(
     "leases",

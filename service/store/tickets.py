@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Select, insert, or_, select, text, update
 
@@ -22,8 +23,10 @@ WITH drafts AS (
         WITH ORDINALITY AS d (subject, description, priority, place)
 ),
 t AS (
-    INSERT INTO tickets (subject, description, priority, created_by)
-    SELECT subject, description, priority, CAST(:actor_id AS bigint) FROM drafts ORDER BY place
+    INSERT INTO tickets (subject, description, priority, created_by, operation_id)
+    SELECT subject, description, priority, CAST(:actor_id AS bigint), CAST(:operation_id AS uuid)
+    FROM drafts ORDER BY place
+    ON CONFLICT (operation_id) WHERE operation_id IS NOT NULL DO NOTHING
     RETURNING *
 ),
 history AS (
@@ -47,7 +50,9 @@ class PostgresTickets:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def create(self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause) -> list[Ticket]:
+    def create(
+        self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause, operation_id: UUID | None = None
+    ) -> list[Ticket]:
         """Write tickets and their first history lines by one statement, which commits by itself."""
         with statement(self._engine) as connection:
             result = connection.execute(
@@ -58,9 +63,17 @@ class PostgresTickets:
                     "priorities": [draft.priority.value for draft in drafts],
                     "actor_id": actor_id,
                     "cause": cause.value,
+                    "operation_id": operation_id,
                 },
             )
-            return [rows.ticket(row) for row in result.mappings()]
+            created = [rows.ticket(row) for row in result.mappings()]
+            return created or self._of_operation(connection, operation_id)
+
+    @staticmethod
+    def _of_operation(connection: Connection, operation_id: UUID | None) -> list[Ticket]:
+        """Read what an earlier try of the same operation created."""
+        query = select(*rows.TICKET_COLUMNS).where(tickets.c.operation_id == operation_id)
+        return [rows.ticket(row) for row in connection.execute(query).mappings()]
 
     def get(self, ticket_id: int) -> Ticket | None:
         """Read one ticket."""
@@ -161,9 +174,8 @@ def _filtered(wanted: TicketFilter) -> Select[tuple[object, ...]]:
         query = query.where(tickets.c.customer_id == wanted.customer_id)
     if wanted.text:
         words = wanted.text
-        query = query.where(
-            or_(tickets.c.subject.icontains(words, autoescape=True), tickets.c.description.icontains(words, autoescape=True))
-        )
+        columns = (tickets.c.subject, tickets.c.description)
+        query = query.where(or_(*(column.icontains(words, autoescape=True) for column in columns)))
     if wanted.created_after is not None:
         query = query.where(tickets.c.created_at >= wanted.created_after)
     if wanted.created_before is not None:

@@ -46,7 +46,7 @@ class Hand:
     served_by: ServedBy = "queue"
 
 
-class _QueueNotUsable(Exception):  # noqa: N818 - not an error: PostgreSQL serves instead
+class _QueueNotUsable(Exception):
     """The queue cannot serve this fetch; `assigned` tickets were dealt before that showed."""
 
     def __init__(self, assigned: int) -> None:
@@ -65,50 +65,59 @@ class Assignments:
         """Read what an agent holds. Raises `NotFound`."""
         return self._hand(self._agent(agent_id))
 
-    def fetch(self, agent_id: int, *, limit: int | None = None, claim_id: UUID | None = None) -> Hand:
+    def fetch(self, agent_id: int, *, limit: int | None = None, operation_id: UUID | None = None) -> Hand:
         """Top an agent's hand up to capacity, or by `limit` (1 to 15) tickets at the most.
 
-        Harmless to repeat: a full hand is simply returned. Raises `InvalidInput`, `NotFound`, `AgentInactive`,
+        Harmless to repeat: a full hand is simply returned. Trying again with the same `operation_id` assigns nothing
+        if the first try did. Raises `InvalidInput`, `NotFound`, `AgentInactive`,
         `AgentAway`, and `StoreUnavailable` when PostgreSQL is away or the outcome cannot be learnt.
         """
         if limit is not None and not 1 <= limit <= MAX_CAPACITY:
             raise InvalidInput(("limit", f"must be between 1 and {MAX_CAPACITY}"))
         agent = self._agent(agent_id)
         _check_takes_part(agent)
+        if operation_id is not None:
+            taken = self._store.claimed_by(operation_id)
+            if taken is not None:
+                return replace(self._hand(agent), assigned_now=len(taken))
         wanted = room(capacity=agent.capacity, held=agent.held, limit=limit)
         if wanted == 0:
             return self._hand(agent)
+        claim_id = operation_id or uuid4()
         served_by: ServedBy = "queue"
         try:
-            assigned = self._deal_from_queue(agent, wanted, claim_id or uuid4())
+            assigned = self._deal_from_queue(agent, wanted, claim_id)
         except _QueueNotUsable as cut_short:
             served_by = "database"
-            assigned = cut_short.assigned + self._deal_from_database(agent, wanted - cut_short.assigned)
+            unused_id = uuid4() if cut_short.assigned else claim_id
+            assigned = cut_short.assigned + self._deal_from_database(agent, wanted - cut_short.assigned, unused_id)
         log.info("tickets_fetched", extra={"agent_id": agent_id, "assigned": assigned, "served_by": served_by})
         return replace(self._hand(agent), assigned_now=assigned, served_by=served_by)
 
     def _deal_from_queue(self, agent: Agent, wanted: int, claim_id: UUID) -> int:
-        assigned = 0
+        """Pop and decide, a few times if need be. PostgreSQL knows the first tickets assigned under `claim_id`."""
+        assigned, pop_id = 0, claim_id
         for _ in range(ROUNDS):
-            popped = self._pop(agent, wanted - assigned, claim_id, assigned)
+            popped = self._pop(agent, wanted - assigned, pop_id, assigned)
             if popped.full and self._mend_held_set(agent):
                 continue
             if not popped.tickets:
                 return assigned
-            verdict = self._decide(popped, wanted - assigned)
+            verdict = self._decide(popped, wanted - assigned, claim_id)
             with hint("settle"):
                 self._queue.settle(popped, refused=verdict.refused, back=verdict.cut)
             assigned += len(verdict.assigned)
             if not verdict.refused or verdict.cut or assigned >= wanted:
                 return assigned
             log.warning("phantoms_refused", extra={"agent_id": agent.id, "count": len(verdict.refused)})
-            claim_id = uuid4()
+            pop_id = uuid4()
+            claim_id = pop_id if verdict.assigned else claim_id
         raise _QueueNotUsable(assigned)
 
-    def _pop(self, agent: Agent, wanted: int, claim_id: UUID, assigned: int) -> Popped:
+    def _pop(self, agent: Agent, wanted: int, pop_id: UUID, assigned: int) -> Popped:
         try:
             popped = self._queue.claim(
-                claim_id=claim_id,
+                claim_id=pop_id,
                 agent_id=agent.id,
                 wanted=wanted,
                 capacity=agent.capacity,
@@ -134,35 +143,34 @@ class Assignments:
             return bool(wrong)
         return False
 
-    def _decide(self, popped: Popped, wanted: int) -> Claimed:
+    def _decide(self, popped: Popped, wanted: int, claim_id: UUID) -> Claimed:
         try:
-            return self._store.claim(
-                claim_id=popped.claim_id, agent_id=popped.agent_id, popped=popped.tickets, limit=wanted
-            )
+            return self._store.claim(claim_id=claim_id, agent_id=popped.agent_id, popped=popped.tickets, limit=wanted)
         except StoreUnavailable:
-            return self._learn_outcome(popped)
+            return self._learn_outcome(popped, claim_id)
         except FairdealError:
             with hint("settle"):
                 self._queue.settle(popped, back=popped.tickets)
             raise
 
-    def _learn_outcome(self, popped: Popped) -> Claimed:
-        """Look up by claim id what a lost connection committed.
+    def _learn_outcome(self, popped: Popped, claim_id: UUID) -> Claimed:
+        """Look up by claim id what was committed, by a connection since lost or by another try of the same operation.
 
         Finding nothing proves nothing, since the statement may still be running: the claim is then left in the
-        ledger, and the reconciler ends it once it is older than the lease. Raises `StoreUnavailable`.
+        ledger, and the reconciler ends it once it is older than the lease. What was not taken goes back, even where
+        it was a phantom: the next claim will find that out. Raises `StoreUnavailable`.
         """
-        taken = self._store.claimed_by(popped.claim_id)
+        taken = self._store.claimed_by(claim_id)
         if taken is None:
             raise StoreUnavailable("PostgreSQL did not confirm the assignment; fetch again to see your hand")
         return Claimed(
             assigned=tuple(ticket for ticket in popped.tickets if ticket.id in taken),
-            cut=(),
-            refused=tuple(ticket.id for ticket in popped.tickets if ticket.id not in taken),
+            cut=tuple(ticket for ticket in popped.tickets if ticket.id not in taken),
+            refused=(),
         )
 
-    def _deal_from_database(self, agent: Agent, wanted: int) -> int:
-        taken = self._store.claim_oldest(claim_id=uuid4(), agent_id=agent.id, limit=wanted).assigned
+    def _deal_from_database(self, agent: Agent, wanted: int, claim_id: UUID) -> int:
+        taken = self._store.claim_oldest(claim_id=claim_id, agent_id=agent.id, limit=wanted).assigned
         if taken:
             with hint("remove"):
                 self._queue.hold(agent.id, [ticket.id for ticket in taken])

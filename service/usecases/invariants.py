@@ -25,7 +25,7 @@ TITLES: Mapping[str, str] = {
     "I7": "Each agent's counter is the count of held tickets",
     "I8": "No claim is older than its lease",
     "I9": "The epoch rises with every change of hands",
-    "I10": "One idempotency key, one claim",
+    "I10": "One idempotency key, one operation",
     "I11": "Nothing acknowledged is undone; what is sold stays sold",
     "I12": "Without faults nothing is repaired",
 }
@@ -83,7 +83,7 @@ class Invariants:
         found = {**self._store.histories(), **self._store.hands(), **self._store.claims()}
         results = {code: _judged(code, finding) for code, finding in found.items()}
         if found["I10"].looked_at == 0:
-            results["I10"] = _unjudged("I10", "no claim with an idempotency key is recorded", informational=True)
+            results["I10"] = _unjudged("I10", "no idempotency key is recorded", informational=True)
         results["I12"] = self._repairs()
         results |= self._queue_side(at_rest=at_rest)
         return tuple(results[code] for code in TITLES)

@@ -48,7 +48,7 @@ class RowError:
     fatal: bool = False
 
 
-class _RowTooLong(Exception):  # noqa: N818 - caught in this file
+class _RowTooLong(Exception):
     """The row is longer than `MAX_ROW_BYTES`."""
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from service.domain.errors import InvalidInput, NotFound
-from service.domain.model import Cause, Page, Principal, Role, Ticket, TicketEvent
+from service.domain.model import Cause, Page, Principal, Role, Ticket, TicketEvent, TicketStatus
 from service.domain.ticket_rules import clean_description, clean_subject, clean_ticket
 from service.usecases.hints import follow, hint, queued
 from service.usecases.ports.paging import PageRequest
@@ -21,9 +22,18 @@ class Tickets:
         self._store = store
         self._queue = queue
 
-    def create(self, draft: TicketDraft, *, actor_id: int | None) -> Ticket:
-        """Create one ticket. Raises `InvalidInput`, `StoreUnavailable`."""
-        return self.create_many([draft], actor_id=actor_id, cause=Cause.CREATE)[0]
+    def create(self, draft: TicketDraft, *, actor_id: int | None, operation_id: UUID | None = None) -> Ticket:
+        """Create one ticket; trying again with the same `operation_id` returns the one created.
+
+        Raises `InvalidInput`, `StoreUnavailable`.
+        """
+        [created] = self._store.create(
+            [clean_draft(draft)], actor_id=actor_id, cause=Cause.CREATE, operation_id=operation_id
+        )
+        if created.status is TicketStatus.OPEN:
+            with hint("enqueue"):
+                self._queue.enqueue([queued(created)])
+        return created
 
     def create_many(
         self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause = Cause.IMPORT

@@ -67,6 +67,18 @@ def test_looks_ids_up_in_their_own_queue(audit: RedisQueueAudit, redis_client: R
     assert audit.queued([]) == frozenset()
 
 
+def test_looks_up_what_lies_close_together_far_apart_and_at_the_ends(
+    audit: RedisQueueAudit, redis_client: Redis, keys: Keys
+) -> None:
+    chosen = random.Random(11)
+    present = sorted(chosen.sample(range(10, 50_000), 20_000))
+    redis_client.rpush(keys.queue(MEDIUM), *present)
+    for count in (1, 3, 40, 700, 20_000):
+        wanted = set(chosen.sample(range(1, 50_100), count)) | {present[0], present[-1], 1, 60_000}
+        wanted |= set(present[-count // 2 :]) | set(present[: count // 2])
+        assert audit.queued(tickets(wanted)) == wanted & set(present)
+
+
 def test_evicts_from_any_depth(audit: RedisQueueAudit, redis_client: Redis, keys: Keys) -> None:
     redis_client.rpush(keys.queue(MEDIUM), *range(1, 5_001))
     gone = random.Random(5).sample(range(1, 5_001), 600)

@@ -11,8 +11,10 @@ from sqlalchemy import Engine
 
 from service.domain.model import Priority, QueuedTicket
 from service.store.open_tickets import PostgresOpenTickets
+from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
+from service.usecases.ports.queue import SnapshotPage
 from service.usecases.ports.reconcile import RunStatus
 from tests.integration.reconciling import MEDIUM, World, tickets
 
@@ -131,6 +133,23 @@ def test_a_flush_during_the_wait_fails_the_run_and_the_next_succeeds(
     assert "flushed" in run.error
     assert world.full().repaired == {"rebuilt": 1}
     world.check_in_line()
+
+
+def test_a_flush_while_the_snapshot_is_read_fails_the_run_and_marks_nothing(
+    world: World, make_tickets: MakeTickets
+) -> None:
+    make_tickets(120)
+
+    class Flushed(RedisQueueAudit):
+        def snapshot_page(self, **options: Any) -> SnapshotPage:
+            if options["offset"] == 50:
+                world.client.flushdb()
+            return super().snapshot_page(**options)
+
+    run = world.reconciler(audit=Flushed(world.client, world.keys)).run(tier="full", trigger="test")
+    assert (run.status, run.repaired) == (RunStatus.FAILED, {})
+    assert run.error
+    assert "snapshot vanished" in run.error
 
 
 def test_the_fast_tier_leaves_an_untrusted_queue_alone(world: World, make_tickets: MakeTickets) -> None:

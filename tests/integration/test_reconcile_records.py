@@ -80,7 +80,8 @@ def test_a_full_run_prunes_old_runs_and_claims(world: World, make_agent: Callabl
 def test_runs_are_listed_by_tier_and_status(world: World) -> None:
     fast, full = world.fast(), world.full()
     asked = world.runs.request(RunRequest(tier=Tier.FULL, trigger="api"))
-    use_case = Reconciliations(runs=world.runs, jobs=RqJobQueue(make_job_client("redis://127.0.0.1:1", timeout_ms=100), prefix="x"))
+    jobs = RqJobQueue(make_job_client("redis://127.0.0.1:1", timeout_ms=100), prefix="x")
+    use_case = Reconciliations(runs=world.runs, jobs=jobs)
 
     def ids(**filters: object) -> list[int]:
         return [run.id for run in use_case.page(PageRequest(sort="-id"), **filters).items]  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ def test_a_job_that_is_done_leaves_its_id_free_and_nothing_behind(
 ) -> None:
     jobs.enqueue(NAME, "ok", unique_id="tick")
     work(queue)
-    assert [key for key in client.scan_iter("rq:job:*")] == []
+    assert list(client.scan_iter("rq:job:*")) == []
     assert jobs.enqueue(NAME, "ok", unique_id="tick")
 
 

@@ -7,6 +7,7 @@ from flask import Response
 from service.api import answers
 from service.api.access import allow, caller
 from service.api.epochs import expected_epoch
+from service.api.idempotency import idempotent, operation_id
 from service.api.openapi import outcomes, resource
 from service.api.resources.tickets import with_etag
 from service.api.schemas.moves import (
@@ -37,9 +38,10 @@ hand = resource("hand", "/api/tickets", tag="Hand", about="Getting and working t
 
 @hand.post("/fetch", responses=outcomes(200, HandAnswer, AgentInactive, AgentAway))
 @allow(Role.AGENT)
+@idempotent
 def fetch_tickets(body: FetchInput) -> Response:
     """Top the caller's hand up, oldest tickets first; harmless to repeat."""
-    dealt = services().assignments.fetch(caller().user_id, limit=body.limit)
+    dealt = services().assignments.fetch(caller().user_id, limit=body.limit, operation_id=operation_id())
     response = answers.answer(hand_json(dealt))
     response.headers["X-Fairdeal-Served-By"] = dealt.served_by
     return response
@@ -91,6 +93,7 @@ def release_ticket(path: TicketPath, body: ReasonInput) -> Response:
 
 @hand.post("/<id:ticket_id>/sell", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
 @allow(Role.AGENT)
+@idempotent
 def sell_ticket(path: TicketPath, body: SaleInput) -> Response:
     """Sell a held ticket to a customer, which frees its slot; repeating the same sale changes nothing."""
     ticket = services().lifecycle.sell(
@@ -101,6 +104,7 @@ def sell_ticket(path: TicketPath, body: SaleInput) -> Response:
 
 @hand.post("/sell", responses=outcomes(200, SalesAnswer))
 @allow(Role.AGENT)
+@idempotent
 def sell_tickets(body: SalesInput) -> Response:
     """Sell several held tickets, each on its own: one that cannot be sold keeps no other from being sold."""
     return answers.answer(sales_json(services().lifecycle.sell_many(caller().user_id, body.wanted())))

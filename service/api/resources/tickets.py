@@ -7,6 +7,7 @@ from flask import Response
 from service.api import answers
 from service.api.access import ANYBODY, allow, caller
 from service.api.epochs import expected_epoch, set_etag
+from service.api.idempotency import idempotent, operation_id
 from service.api.openapi import outcomes, resource
 from service.api.schemas.paging import Paging
 from service.api.schemas.tickets import (
@@ -43,9 +44,10 @@ def list_tickets(query: TicketQuery) -> Response:
 
 @tickets.post("", responses=outcomes(201, TicketAnswer))
 @allow(Role.ADMIN)
+@idempotent
 def create_ticket(body: TicketInput) -> Response:
     """Create a ticket; it queues itself."""
-    ticket = services().tickets.create(body.draft(), actor_id=caller().user_id)
+    ticket = services().tickets.create(body.draft(), actor_id=caller().user_id, operation_id=operation_id())
     response = answers.created(ticket_json(ticket), f"/api/tickets/{ticket.id}")
     set_etag(response, ticket)
     return response

@@ -1,6 +1,6 @@
 -- Look ids up in a queue: exact where the queue is in order.
--- The first id is found by binary search, and so is each that does not follow closely; ids that lie close together are
--- found in the stretch of entries read from there on. Tickets created lately are such a run at the tail.
+-- Ids that lie close together are found in one stretch of entries after the other; one that does not follow closely is
+-- searched for. Tickets created lately are such a run at the tail.
 -- KEYS: queue
 -- ARGV: id...
 -- RETURNS: those of the ids that are in the queue; they must come ascending.
@@ -28,19 +28,34 @@ local function place_of(id, low, length)
 end
 
 local length = redis.call('LLEN', queue)
-local found = {}
 local stretch, at, from = {}, 1, 0 -- entries read, the place among them, the index of the first
-for i = 1, #ARGV do
-    local id = ARGV[i]
+
+local function read(index)
+    stretch, at, from = redis.call('LRANGE', queue, index, index + STRETCH - 1), 1, index
+end
+
+local function go_to(id)
     while at <= #stretch and less(stretch[at], id) do
         at = at + 1
     end
-    if at > #stretch and from + #stretch < length then
-        from = place_of(id, from + #stretch, length)
-        stretch, at = redis.call('LRANGE', queue, from, from + STRETCH - 1), 1
+    local after = from + #stretch
+    if at <= #stretch or after >= length then
+        return
     end
-    if stretch[at] == id then
-        found[#found + 1] = id
+    read(after)
+    if less(stretch[#stretch], id) then
+        read(place_of(id, after + #stretch, length))
+    end
+    while at <= #stretch and less(stretch[at], id) do
+        at = at + 1
+    end
+end
+
+local found = {}
+for i = 1, #ARGV do
+    go_to(ARGV[i])
+    if stretch[at] == ARGV[i] then
+        found[#found + 1] = ARGV[i]
     end
 end
 return found

@@ -46,8 +46,13 @@ class TicketFilter:
 class TicketStore(Protocol):
     """Tickets as records."""
 
-    def create(self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause) -> list[Ticket]:
-        """Write the tickets and their first history lines in one transaction, in the order given."""
+    def create(
+        self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause, operation_id: UUID | None = None
+    ) -> list[Ticket]:
+        """Write the tickets and their first history lines in one transaction, in the order given.
+
+        With an `operation_id` (for one draft only) a second try writes nothing and returns what the first created.
+        """
 
     def get(self, ticket_id: int) -> Ticket | None:
         """Read one ticket; None when there is none or it is deleted."""

@@ -76,9 +76,9 @@ class Rebuild:
         """Queue what was opened since the pages were read; its writers were turned away."""
         for page in self._open_tickets.changed_pages(within_s=since_s, older_than_s=0, size=self._page_size):
             run.step("catching up")
-            tickets = sorted((QueuedTicket(ticket.id, ticket.priority) for ticket in page), key=lambda ticket: ticket.id)
-            queued = self._audit.queued(tickets)
-            self._repair.put_in(run, [ticket for ticket in tickets if ticket.id not in queued])
+            opened = [QueuedTicket(ticket.id, ticket.priority) for ticket in sorted(page, key=lambda one: one.id)]
+            queued = self._audit.queued(opened)
+            self._repair.put_in(run, [ticket for ticket in opened if ticket.id not in queued])
 
     def _clear_head(self, run: Run, priority: Priority) -> None:
         """Take out what PostgreSQL dealt meanwhile: always the oldest, so all of it is at the head."""

@@ -27,6 +27,8 @@ EXPECTED = {
     "illegal_move": 409,
     "conflict": 409,
     "stale_epoch": 412,
+    "idempotency_key_in_flight": 409,
+    "idempotency_key_reused": 422,
     "store_unavailable": 503,
     "queue_unavailable": 503,
 }

@@ -39,7 +39,7 @@ def test_a_ticket_is_described_under_the_names_all_clients_know(admin: FlaskClie
 def test_create_takes_subject_or_title(admin: FlaskClient, services: FakeServices, body: dict[str, Any]) -> None:
     answer = admin.post("/api/tickets", json=body)
     assert (answer.status_code, answer.headers["Location"], answer.headers["ETag"]) == (201, "/api/tickets/7", '"3"')
-    assert services.tickets.last == ("create", (TicketDraft(subject="A  b"),), {"actor_id": 1})
+    assert services.tickets.last == ("create", (TicketDraft(subject="A  b"),), {"actor_id": 1, "operation_id": None})
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_fetch_tops_the_callers_hand_up(agent: FlaskClient, services: FakeServic
     assert set(answer.json) == {"tickets", "held", "capacity", "assigned_now"}
     assert (answer.json["held"], answer.json["capacity"], answer.json["assigned_now"]) == (1, 15, 1)
     assert answer.headers["X-Fairdeal-Served-By"] == "queue"
-    assert services.assignments.last == ("fetch", (2,), {"limit": (body or {}).get("limit")})
+    assert services.assignments.last == ("fetch", (2,), {"limit": (body or {}).get("limit"), "operation_id": None})
 
 
 def test_held_shows_the_callers_hand(agent: FlaskClient, services: FakeServices) -> None:

@@ -1,0 +1,239 @@
+"""A test stand: the whole service as real processes on servers of its own, each of which can be broken and mended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.extras import NamedTupleCursor
+from redis import Redis
+
+from scripts.account import server_account
+from scripts.embedded_valkey import Valkey, embedded_valkey
+from scripts.ports import free_port
+from scripts.waiting import wait_until
+from service.bootstrap import Container, build_container
+from service.config import Settings, load
+from service.domain.model import Priority, QueuedTicket
+from service.ticket_queue.client import make_client
+from service.ticket_queue.keys import Keys
+from tests.faults.parts import ROOT, Part, Server
+from tests.faults.template import DATABASE, JWT_SECRET_KEY, Template, describe_postgres
+
+APP = "service.bootstrap:create_wsgi_app()"
+CRASHING_APP = "tests.faults.crashing_app:create_wsgi_app()"
+
+ENVIRON = {
+    "STATEMENT_TIMEOUT_MS": "2000",
+    "CLAIM_LEASE_S": "4",
+    "RECONCILE_FAST_S": "1",
+    "RECONCILE_FULL_S": "5",
+    "REDIS_TIMEOUT_MS": "500",
+}
+"""Shorter than in production, in the same proportions: what takes a minute there takes some seconds here."""
+
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "HOME")
+
+Route = Callable[[int], int]
+"""Given the port of a server, name the port by which the service is to reach it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a stand is to be."""
+
+    reconciling: bool = True
+    durable: bool = False
+    web_workers: int = 1
+    web_threads: int = 16
+    app: str = APP
+    database_via: Route | None = None
+    redis_via: Route | None = None
+    environ: dict[str, str] = field(default_factory=dict)
+
+
+class Stand:
+    """One service under test. `close` ends everything, whatever state it is in."""
+
+    def __init__(self, directory: Path, template: Template, options: Options) -> None:
+        self.directory, self.options, self.people = directory, options, template.people
+        self.reconciling = options.reconciling
+        self.control = directory / "crash"
+        self._template = template
+        self._closing = contextlib.ExitStack()
+        template.copy_to(directory / "postgres")
+        ports: set[int] = set()
+        for _ in range(3):
+            ports.add(free_port(avoid=frozenset(ports)))
+        postgres_port, redis_port, web_port = ports
+        self._postgres = describe_postgres(
+            directory, password=template.superuser_password, port=postgres_port, throwaway=not options.durable
+        )
+        self.postgres = Server(self._postgres, directory / "postgres")
+        self.redis_password = secrets.token_hex(16)
+        self.redis = self.describe_redis("redis", redis_port)
+        self.web_port = web_port
+        self.settings = self._settings(postgres_port, redis_port)
+        self.keys = Keys(self.settings.queue_prefix)
+
+    def describe_redis(self, name: str, port: int, kind: type[Valkey] = Valkey) -> Server:
+        """Describe a Valkey with an append-only file; not started."""
+        directory = self.directory / name
+        description = embedded_valkey(
+            directory, log=self.directory / f"{name}.log", port=port,
+            password=self.redis_password, account=server_account(directory),
+        )  # fmt: skip
+        return Server(kind(**vars(description)), directory)
+
+    def start(self) -> None:
+        """Start everything, with a queue that is trusted."""
+        waits = [self.postgres.begin(), self.redis.begin()]
+        for wait in waits:
+            wait()
+        self.rebuild()
+        environ = self._environ()
+        gunicorn = ["gunicorn", "-c", "service/gunicorn_conf.py", self.options.app]
+        self.web = Part("web", gunicorn, environ, log=self.directory / "web.log", port=self.web_port)
+        self.worker = Part("worker", ["workers", "worker"], environ, log=self.directory / "worker.log")
+        self.clock = Part("clock", ["workers", "clock"], environ, log=self.directory / "clock.log")
+        background = [self.worker, self.clock] if self.reconciling else []
+        waits = [part.begin() for part in (self.web, *background)]
+        for wait in waits:
+            wait()
+
+    def close(self) -> None:
+        """End everything."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.postgres.stop)
+            stack.callback(self.redis.kill)
+            stack.callback(self._closing.close)
+            for part in (getattr(self, name, None) for name in ("web", "worker", "clock")):
+                if part is not None:
+                    stack.callback(part.kill)
+
+    def _settings(self, postgres_port: int, redis_port: int) -> Settings:
+        return load(
+            {
+                **ENVIRON,
+                **self.options.environ,
+                "DATABASE_URL": self._database_url(postgres_port),
+                "REDIS_URL": self._redis_url(redis_port),
+                "JWT_SECRET_KEY": JWT_SECRET_KEY,
+                "VAR_DIR": str(self.directory / "var"),
+                "PORT": str(self.web_port),
+                "WEB_WORKERS": str(self.options.web_workers),
+                "WEB_THREADS": str(self.options.web_threads),
+                # A check of ours should wait for a slow machine rather than fail.
+                "REDIS_TIMEOUT_MS": "5000",
+            }
+        )
+
+    def _environ(self) -> dict[str, str]:
+        """Say what the service's processes are told; they may be sent by another way than we go."""
+        database_via, redis_via = self.options.database_via, self.options.redis_via
+        database_port = database_via(self.postgres.port) if database_via else self.postgres.port
+        redis_port = redis_via(self.redis.port) if redis_via else self.redis.port
+        return {
+            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "DATABASE_URL": self._database_url(database_port),
+            "REDIS_URL": self._redis_url(redis_port),
+            "JWT_SECRET_KEY": JWT_SECRET_KEY,
+            "VAR_DIR": str(self.directory / "var"),
+            "HOST": "127.0.0.1",
+            "PORT": str(self.web_port),
+            "WEB_WORKERS": str(self.options.web_workers),
+            "WEB_THREADS": str(self.options.web_threads),
+            "FAULT_CONTROL": str(self.control),
+            **ENVIRON,
+            **self.options.environ,
+        }
+
+    def _database_url(self, port: int) -> str:
+        return f"postgresql://{DATABASE}:{self._template.database_password}@127.0.0.1:{port}/{DATABASE}"
+
+    def _redis_url(self, port: int) -> str:
+        return f"redis://:{self.redis_password}@127.0.0.1:{port}/0"
+
+    @cached_property
+    def container(self) -> Container:
+        """The use cases, wired in this process, on a direct way to the servers."""
+        built = build_container(self.settings)
+        self._closing.callback(built.close)
+        return built
+
+    def connect(self) -> Any:
+        """Connect to PostgreSQL as the superuser, for locks and pg_terminate_backend. Close it."""
+        url = self._postgres.url.removesuffix("/postgres") + f"/{DATABASE}"
+        return psycopg2.connect(url, cursor_factory=NamedTupleCursor, connect_timeout=5)
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        """Run a statement, `%(name)s` for values, on a connection of its own; return the rows."""
+        connection = self.connect()
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement, values)
+                return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            connection.close()
+
+    def redis_client(self) -> Redis:
+        """Connect to Redis. Close it."""
+        return make_client(self.settings.redis_url, timeout_ms=5_000)
+
+    def redis_call(self, *command: str | int) -> Any:
+        """Send one command to Redis."""
+        with contextlib.closing(self.redis_client()) as client:
+            return client.execute_command(*command)
+
+    def rebuild(self) -> None:
+        """Build the queue from PostgreSQL, so that it is trusted."""
+        self.container.queue_rebuild.run()
+
+    def make_tickets(self, count: int, priority: str = "medium", *, enqueue: bool = True) -> list[int]:
+        """Make open tickets with their history, and queue them."""
+        rows = self.sql(
+            "WITH made AS (INSERT INTO tickets (subject, priority) SELECT 'seeded ' || n, %(priority)s"
+            " FROM generate_series(1, %(count)s) AS n ORDER BY n RETURNING id, epoch),"
+            " told AS (INSERT INTO ticket_events (ticket_id, cause, to_status, epoch)"
+            " SELECT id, 'import', 'open', epoch FROM made ORDER BY id)"
+            " SELECT id FROM made ORDER BY id",
+            count=count, priority=priority,
+        )  # fmt: skip
+        ids = [row.id for row in rows]
+        if enqueue:
+            with contextlib.closing(build_container(self.settings)) as container:
+                container.tickets._queue.enqueue([QueuedTicket(ticket_id, Priority(priority)) for ticket_id in ids])
+        return ids
+
+    def open_ids(self, priority: str) -> list[int]:
+        """Read the open tickets of a priority from PostgreSQL, oldest first."""
+        query = "SELECT id FROM tickets WHERE status = 'open' AND deleted_at IS NULL AND priority = %(p)s ORDER BY id"
+        return [row.id for row in self.sql(query, p=priority)]
+
+    def queue_ids(self, priority: str) -> list[str]:
+        """Read a queue from Redis as it stands."""
+        with contextlib.closing(self.redis_client()) as client:
+            return list(client.lrange(self.keys.queue(Priority(priority)), 0, -1))  # type: ignore[arg-type]
+
+    def arm(self, step: str, nth: int = 1) -> None:
+        """Let the web process kill itself at the `nth` time it comes to a step; see `crashing_app`."""
+        draft = self.control.with_suffix(".new")
+        draft.write_text(f"{nth} {step}")
+        draft.rename(self.control)
+
+    def has_fired(self) -> bool:
+        """Say whether the armed step was reached."""
+        return not self.control.exists()
+
+    def await_fired(self, within_s: float = 30.0) -> None:
+        assert wait_until(self.has_fired, within_s), f"nobody came to: {self.control.read_text()}"

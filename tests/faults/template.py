@@ -1,0 +1,167 @@
+"""The data that every stand starts from: a migrated PostgreSQL with people who are signed in, made once and copied."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import secrets
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from flask import Flask
+from sqlalchemy import Engine, create_engine, text
+
+from scripts.account import server_account
+from scripts.embedded_postgres import Postgres, embedded_postgres
+from scripts.embedded_server import Start
+from scripts.ports import free_port
+from service.api import tokens
+from service.config import Settings, load
+from service.domain.model import Role, User
+from service.store import migrate
+from service.usecases.ports.people import SessionTokensData
+
+AGENTS = 50
+DATABASE = "fairdeal"
+JWT_SECRET_KEY = "the key of the fault suite, long enough"
+TOKEN_MINUTES = "1440"
+"""A day: servers whose clocks are an hour off must still take the tokens, as they would in life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is signed in."""
+
+    id: int
+    username: str
+    level: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Everybody there is."""
+
+    admin: Person
+    operator: Person
+    agents: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A data directory of PostgreSQL to copy, the passwords it was made with, and who is in it."""
+
+    data: Path
+    superuser_password: str
+    database_password: str
+    people: People
+
+    def copy_to(self, data: Path) -> None:
+        """Copy the data, ownership and all."""
+        subprocess.run(["cp", "-a", "--reflink=auto", self.data, data], check=True)
+
+
+def shared_template(directory: Path) -> Template:
+    """Make the template in `directory`, or take the one that another process of this run has made there."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        description = directory / "template.json"
+        if not description.exists():
+            description.write_text(json.dumps(_make(directory)))
+    return _read(directory, json.loads(description.read_text()))
+
+
+def _read(directory: Path, found: dict[str, object]) -> Template:
+    people = [Person(**each) for each in found["people"]]  # type: ignore[attr-defined]
+    return Template(
+        data=directory / "postgres",
+        superuser_password=str(found["superuser_password"]),
+        database_password=str(found["database_password"]),
+        people=People(admin=people[0], operator=people[1], agents=tuple(people[2:])),
+    )
+
+
+def describe_postgres(directory: Path, *, password: str, port: int, throwaway: bool) -> Postgres:
+    """Describe the PostgreSQL with its data in `directory`/postgres."""
+    return embedded_postgres(
+        directory / "postgres", log=directory / "postgres.log", port=port, password=password,
+        account=server_account(directory / "postgres"), throwaway=throwaway,
+    )  # fmt: skip
+
+
+def _make(directory: Path) -> dict[str, object]:
+    superuser_password, database_password = secrets.token_hex(16), secrets.token_hex(16)
+    server = describe_postgres(directory, password=superuser_password, port=free_port(), throwaway=True)
+    server.create_data()
+    with Start(server).wait() as running:
+        url = running.server.ensure_database(DATABASE, database_password)  # type: ignore[attr-defined]
+        with _engine(url) as engine:
+            migrate.upgrade(engine)
+            people = _sign_in(engine, url)
+    return {
+        "superuser_password": superuser_password,
+        "database_password": database_password,
+        "people": [asdict(person) for person in people],
+    }
+
+
+@contextlib.contextmanager
+def _engine(url: str) -> Iterator[Engine]:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _sign_in(engine: Engine, url: str) -> list[Person]:
+    """Make everybody and a session for each, without a password: hashing fifty takes longer than many a test."""
+    settings = load(
+        {
+            "DATABASE_URL": url,
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+            "JWT_SECRET_KEY": JWT_SECRET_KEY,
+            "ACCESS_TOKEN_MINUTES": TOKEN_MINUTES,
+        }
+    )
+    wanted = [("admin", "admin", "junior"), ("operator", "operator", "junior")]
+    wanted += [("agent", f"agent-{n:02}", "senior" if n % 3 == 0 else "junior") for n in range(1, AGENTS + 1)]
+    with engine.begin() as connection:
+        return [_person(connection, settings, *each) for each in wanted]  # type: ignore[arg-type]
+
+
+def _person(connection: Engine, settings: Settings, role: str, username: str, level: str) -> Person:
+    values = {"username": username, "role": role, "level": level}
+    insert = "INSERT INTO users (username, role, password_hash) VALUES (:username, :role, '!') RETURNING id"
+    user_id = connection.execute(text(insert), values).scalar_one()  # type: ignore[attr-defined]
+    if role == "agent":
+        profile = "INSERT INTO agents (id, level) VALUES (:id, :level)"
+        connection.execute(text(profile), {"id": user_id, "level": level})  # type: ignore[attr-defined]
+    now = datetime.now(UTC)
+    session = {"id": uuid4(), "user_id": user_id, "jti": uuid4(), "expires_at": now + timedelta(days=14)}
+    open_session = (
+        "INSERT INTO sessions (id, user_id, refresh_jti, expires_at)"
+        " VALUES (CAST(:id AS uuid), :user_id, CAST(:jti AS uuid), :expires_at)"
+    )
+    connection.execute(text(open_session), session)  # type: ignore[attr-defined]
+    user = User(
+        id=user_id, username=username, email=None, first_name="", last_name="", phone="", role=Role(role),
+        is_active=True, created_at=now, updated_at=now,
+    )  # fmt: skip
+    data = SessionTokensData(
+        session_id=session["id"], refresh_jti=session["jti"], user=user, expires_at=session["expires_at"]
+    )
+    return Person(id=user_id, username=username, level=level, token=_token(settings, data))
+
+
+def _token(settings: Settings, data: SessionTokensData) -> str:
+    app = Flask("fault-suite")
+    tokens.install(app, settings)
+    with app.app_context():
+        return str(tokens.tokens().issue(data)["access"])

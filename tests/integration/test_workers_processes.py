@@ -1,0 +1,209 @@
+"""Worker and clock as processes, while Redis and they themselves are killed and come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import Engine, text
+
+from scripts.account import server_account
+from scripts.embedded_server import RunningServer, Start
+from scripts.embedded_valkey import Valkey, embedded_valkey
+from scripts.ports import free_port
+from scripts.waiting import wait_until
+from service.domain.model import Priority
+from service.ticket_queue.client import make_client
+from service.ticket_queue.keys import Keys
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+PREFIX = "processes"
+PATIENCE_S = 60
+
+
+class Stage:
+    """A Redis that may be killed, a database, and the processes between them."""
+
+    def __init__(self, engine: Engine, database_url: str, directory: Path, stack: ExitStack) -> None:
+        self.engine = engine
+        self.directory = directory
+        self.keys = Keys(PREFIX)
+        self._stack = stack
+        self._database_url = database_url
+        account = server_account(directory / "valkey")
+        self._valkey: Valkey = embedded_valkey(
+            directory / "valkey", log=directory / "valkey.log", port=free_port(), password="secret",
+            account=account, throwaway=True,
+        )  # fmt: skip
+        self._server: RunningServer | None = None
+        self.client: Redis = make_client(self._valkey.url, timeout_ms=2_000)
+        stack.callback(self.client.close)
+        stack.callback(self.kill_redis)
+
+    def start_redis(self) -> None:
+        self._server = Start(self._valkey, may_move=False).wait()
+
+    def kill_redis(self) -> None:
+        if self._server is not None:
+            self._server.process.kill()
+            self._server.process.wait()
+            self._server = None
+
+    def spawn(self, what: str) -> subprocess.Popen[bytes]:
+        environ = {
+            **os.environ,
+            "DATABASE_URL": self._database_url,
+            "REDIS_URL": self._valkey.url,
+            "JWT_SECRET_KEY": "a key that is good enough for tests",
+            "QUEUE_PREFIX": PREFIX,
+            "RECONCILE_FAST_S": "0.5",
+            "RECONCILE_FULL_S": "3600",
+            "LOG_FORMAT": "text",
+        }
+        with self.log(what).open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workers", what], cwd=ROOT, env=environ, stdout=log, stderr=log
+            )
+        self._stack.callback(_end, process)
+        return process
+
+    def log(self, what: str) -> Path:
+        return self.directory / f"{what}.log"
+
+    def said(self, what: str) -> str:
+        return self.log(what).read_text()
+
+    def queued(self) -> list[int]:
+        return [int(entry) for entry in self.client.lrange(self.keys.queue(Priority.MEDIUM), 0, -1)]
+
+    def runs(self, **wanted: str) -> int:
+        condition = " AND ".join(f"{name} = :{name}" for name in wanted)
+        with self.engine.connect() as connection:
+            query = text(f"SELECT count(*) FROM reconciliations WHERE {condition}")
+            return connection.execute(query, wanted).scalar_one()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def _stop(process: subprocess.Popen[bytes], *, within_s: float) -> int:
+    process.send_signal(signal.SIGTERM)
+    return process.wait(timeout=within_s)
+
+
+def _eventually(condition: Callable[[], bool], stage: Stage) -> None:
+    if not wait_until(condition, PATIENCE_S):
+        logs = "\n".join(path.read_text() for path in sorted(stage.directory.glob("*.log")))
+        pytest.fail(f"did not come about within {PATIENCE_S} s; the logs say:\n{logs}")
+
+
+@pytest.fixture
+def stage(engine: Engine, database_url: str) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        # Not pytest's own place: as root, the server runs under another account, which cannot enter it.
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fairdeal-workers-")))
+        directory.chmod(0o711)
+        made = Stage(engine, database_url, directory, stack)
+        made.start_redis()
+        yield made
+
+
+@pytest.fixture
+def make_open(engine: Engine) -> Callable[[int], list[int]]:
+    def make(count: int) -> list[int]:
+        query = text("INSERT INTO tickets (subject) SELECT 'x' FROM generate_series(1, :count) RETURNING id")
+        with engine.begin() as connection:
+            return sorted(connection.execute(query, {"count": count}).scalars())
+
+    return make
+
+
+def test_worker_and_clock_mend_the_queue_through_outages_of_redis(
+    stage: Stage, make_open: Callable[[int], list[int]]
+) -> None:
+    ids = make_open(30)
+    worker, clock = stage.spawn("worker"), stage.spawn("clock")
+    _eventually(lambda: stage.queued() == ids, stage)
+    _eventually(lambda: stage.runs(trigger="untrusted", status="done") == 1, stage)
+
+    # Gone while both are idle, or one is at work; back empty, as nothing was persisted.
+    stage.kill_redis()
+    _eventually(lambda: "clock_stands_still" in stage.said("clock"), stage)
+    _eventually(lambda: "worker_starts_again" in stage.said("worker") or "retrying" in stage.said("worker"), stage)
+    ids += make_open(5)
+    stage.start_redis()
+    _eventually(lambda: stage.queued() == ids, stage)
+    assert (worker.poll(), clock.poll()) == (None, None)
+
+    # A ticket that never arrived is found by the fast tier.
+    ids += make_open(1)
+    _eventually(lambda: stage.queued() == ids, stage)
+    _eventually(lambda: stage.runs(tier="fast", trigger="clock", status="done") >= 1, stage)
+
+    assert _stop(clock, within_s=5) == 0
+    assert _stop(worker, within_s=20) == 0
+    assert "Traceback" not in stage.said("worker") + stage.said("clock")
+    assert "secret" not in stage.said("worker") + stage.said("clock")
+
+
+def test_both_wait_for_a_redis_that_is_not_there_yet(stage: Stage, make_open: Callable[[int], list[int]]) -> None:
+    ids = make_open(3)
+    stage.kill_redis()
+    worker, clock = stage.spawn("worker"), stage.spawn("clock")
+    _eventually(lambda: "worker_starts_again" in stage.said("worker"), stage)
+    stage.start_redis()
+    _eventually(lambda: stage.queued() == ids, stage)
+    stage.kill_redis()
+    assert _stop(clock, within_s=5) == 0
+    assert _stop(worker, within_s=20) == 0, stage.said("worker")
+    assert "Traceback" not in stage.said("worker") + stage.said("clock")
+
+
+def test_a_killed_worker_blocks_nothing_for_long(stage: Stage, make_open: Callable[[int], list[int]]) -> None:
+    """The job is under way when its worker is killed: it waits for the lease that the test holds."""
+    with stage.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO leases (name, holder, expires_at) VALUES ('reconcile', 'test', now() + interval '1 day')")
+        )
+    ids = make_open(3)
+    worker = stage.spawn("worker")
+    stage.spawn("clock")
+    _eventually(lambda: stage.client.hget(f"rq:job:{PREFIX}-reconcile-full", "status") == "started", stage)
+    worker.kill()
+    worker.wait()
+    with stage.engine.begin() as connection:
+        connection.execute(text("DELETE FROM leases WHERE name = 'reconcile'"))
+    stage.spawn("worker")
+    _eventually(lambda: stage.queued() == ids, stage)
+
+
+def test_a_second_clock_waits_and_takes_over(stage: Stage) -> None:
+    first = stage.spawn("clock")
+    _eventually(lambda: "clock_kept" in stage.said("clock"), stage)
+    stage.log("clock").rename(stage.log("first"))
+    stage.spawn("clock")
+    assert _stop(first, within_s=5) == 0
+    _eventually(lambda: "clock_kept" in stage.said("clock"), stage)
+
+
+@pytest.mark.parametrize("what", ["worker", "clock"])
+def test_bad_settings_are_named_and_end_the_process(what: str) -> None:
+    environ = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+    ended = subprocess.run(
+        [sys.executable, "-m", "workers", what], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode != 0
+    assert "DATABASE_URL: is not set" in ended.stderr
+    assert "Traceback" not in ended.stderr

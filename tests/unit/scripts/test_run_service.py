@@ -1,0 +1,139 @@
+"""What `./scripts/run` says and shows."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from scripts import data_servers, run_service
+from scripts.closing_lines import closing_lines
+from scripts.prepared import Prepared
+from scripts.readiness import base_url
+from scripts.run_tests import pytest_arguments
+from scripts.usage import usage
+from service.config import Settings
+
+
+def report(*lines: str) -> Prepared:
+    prepared = Prepared()
+    for line in lines:
+        prepared.take(line)
+    return prepared
+
+
+def test_report_of_a_first_start_gives_the_generated_password() -> None:
+    prepared = report("schema upgraded from nothing to 0001", "admin: root", "generated password: Ab1 c")
+    assert prepared.login.startswith("root / Ab1 c ")
+
+
+def test_report_of_a_later_start_points_to_the_first() -> None:
+    assert report("schema is at 0001", "admin: root").login == "root, with the password of the first start"
+
+
+def test_lines_that_are_no_report_are_left_to_be_shown() -> None:
+    prepared = Prepared()
+    assert [prepared.take(line) for line in ("schema is at 1", "admin: root", "demo: 10 made", "  ann  agent")] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    assert prepared.demo == ["demo: 10 made", "  ann  agent"]
+
+
+def test_closing_lines_say_where_and_how() -> None:
+    said = closing_lines(
+        "http://h:1", Path("/data"), report("admin: root", "generated password: pw", "demo: ann / x"), elapsed_s=1.26
+    )
+    for words in ("ready after 1.3 s", "http://h:1/docs", "root / pw", "/data/log", "  demo: ann / x"):
+        assert words in said
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("fe80::1", "http://[fe80::1]:80"),
+        ("desk.example", "http://desk.example:80"),
+    ],
+)
+def test_url_is_one_that_can_be_opened(host: str, url: str) -> None:
+    assert base_url(host, 80) == url
+
+
+def test_help_tells_every_variable_and_its_default() -> None:
+    text = usage()
+    for name in Settings.model_fields:
+        assert f"\n  {name.upper()} " in text
+    assert "[default: 8000]" in text
+    assert max(map(len, text.splitlines())) <= 112
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:secret@db.example:5433/x", "db.example:5433"),
+        ("redis://:secret@cache/0", "cache"),
+        ("unix:///run/redis.sock", "local"),
+        ("redis://:secret@cache:port/0", "not a usual URL"),
+    ],
+)
+def test_given_servers_are_named_without_secrets(url: str, shown: str) -> None:
+    assert data_servers._where(url) == shown
+
+
+def test_same_data_get_the_same_port() -> None:
+    first = data_servers._usual_port(Path("/a"), "postgres", 8000)
+    assert first == data_servers._usual_port(Path("/a"), "postgres", 8000)
+    assert first != data_servers._usual_port(Path("/a"), "postgres", first)
+
+
+def test_log_that_has_grown_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_servers, "_LARGEST_LOG", 3)
+    (tmp_path / "postgres.log").write_text("long")
+    assert not data_servers._log(tmp_path, "postgres").exists()
+    assert (tmp_path / "postgres.log.1").read_text() == "long"
+
+
+@pytest.mark.parametrize("arguments", [["--dmeo"], ["start"], ["--demo", "x"]])
+def test_unknown_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_service.main(arguments) == 2
+    assert arguments[-1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EADDRINUSE, "another program has the port"),
+        (errno.EADDRNOTAVAIL, "HOST is no address"),
+        (errno.EACCES, "below 1024"),
+        (errno.ENOBUFS, "No buffer space"),
+    ],
+)
+def test_reason_against_listening_is_told(number: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(run_service, "try_listening", refuse)
+    settings = Settings(database_url="postgresql://x", redis_url="redis://x", jwt_secret_key="x" * 32)
+    with pytest.raises(run_service.PortTakenError, match=words):
+        run_service._require_port(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "cpus", "expected"),
+    [
+        ([], 1, ["-n", "2"]),
+        (["tests/unit", "-q"], 3, ["-n", "3", "tests/unit", "-q"]),
+        ([], 64, ["-n", "4"]),
+        (["-n", "0"], 2, ["-n", "0"]),
+        (["-nauto"], 2, ["-nauto"]),
+        (["--numprocesses=8"], 2, ["--numprocesses=8"]),
+        (["--pdb", "x.py"], 2, ["--pdb", "x.py"]),
+        (["-p", "no:xdist"], 2, ["-p", "no:xdist"]),
+    ],
+)
+def test_tests_run_side_by_side_unless_told_otherwise(given: list[str], cpus: int, expected: list[str]) -> None:
+    assert pytest_arguments(given, cpus=cpus) == expected
