@@ -1,4 +1,4 @@
-"""Run pytest with what suits this checkout; arguments go to pytest."""
+"""Run pytest with what suits this checkout; arguments go to pytest, after `--mutants` to `scripts.mutants`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+MUTANTS = "--mutants"
 # These name the data of `run`, which tests never touch: they have servers of their own.
 _NOT_FOR_TESTS = (
     "DATABASE_URL",
@@ -42,13 +43,15 @@ def pytest_arguments(given: list[str], *, cpus: int) -> list[str]:
 
 
 def main(given: list[str]) -> None:
-    """Become pytest."""
+    """Become pytest, or the mutants."""
     for name in _NOT_FOR_TESTS:
         os.environ.pop(name, None)
     os.chdir(ROOT)
-    arguments = pytest_arguments(given, cpus=os.cpu_count() or 1)
+    module, arguments = "pytest", pytest_arguments(given, cpus=os.cpu_count() or 1)
+    if MUTANTS in given:
+        module, arguments = "scripts.mutants", [argument for argument in given if argument != MUTANTS]
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])  # noqa: S606 - no shell is what is wanted
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - no shell is what is wanted
 
 
 if __name__ == "__main__":

@@ -197,7 +197,11 @@ def create_wsgi_app() -> Flask:
 def upgrade_schema(settings: Settings) -> tuple[str | None, str | None]:
     """Bring the schema to the newest revision; return the ones before and after. Raises `StoreUnavailable`."""
     engine = make_engine(
-        settings.database_url, statement_timeout_ms=60_000, pool_size=1, application_name="fairdeal-migrate"
+        settings.database_url,
+        statement_timeout_ms=60_000,
+        pool_size=1,
+        application_name="fairdeal-migrate",
+        watched=False,  # a migration sets its own timeout, which may be long
     )
     try:
         return migrate.upgrade(engine)

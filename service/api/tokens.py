@@ -21,8 +21,8 @@ from service.usecases.ports.people import SessionTokensData
 EXTENSION = "fairdeal.tokens"
 CACHE_SIZE = 10_000
 
-_NOT_OURS = (PyJWTError, JWTExtendedException, LookupError, TypeError, ValueError, AttributeError, RecursionError)
-"""What a forged token can raise: the libraries' own refusals, and what strange JSON inside provokes."""
+_NOT_OURS = (PyJWTError, JWTExtendedException, LookupError, TypeError, ValueError, AttributeError)
+"""What a token can raise: the libraries' own refusals, and what claims of strange types provoke."""
 
 Kind = Literal["access", "refresh"]
 

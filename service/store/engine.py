@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import StoreUnavailable
+from service.store.patience import Watch
 
 QUERY_CANCELED = "57014"
 """SQLSTATE of a statement that ran into its timeout."""
 
+READ_ONLY = "25006"
+"""SQLSTATE of a write to a server that takes none: a standby, one in recovery, or one set to read only."""
 
-def make_engine(url: str, *, statement_timeout_ms: int, pool_size: int, application_name: str) -> Engine:
+ANSWER_GRACE_S = 2.0
+"""How much longer than a statement may run its answer may take to arrive."""
+
+
+def make_engine(
+    url: str, *, statement_timeout_ms: int, pool_size: int, application_name: str, watched: bool = True
+) -> Engine:
     """Make an engine that connects on first use.
 
     `pool_size` is the number of threads that may use it at once. A statement is given `statement_timeout_ms`, a lock
-    the same, a connection two seconds. Keepalives notice a vanished server within about ten seconds.
+    the same, a connection two seconds. Keepalives notice a vanished server within about ten seconds, and an engine that
+    is `watched` gives up a connection that lives and says nothing, two seconds after the statement's own timeout.
     """
-    return create_engine(
+    watch = Watch(statement_timeout_ms / 1000 + ANSWER_GRACE_S)
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=2,
         pool_timeout=statement_timeout_ms / 1000,
         pool_use_lifo=True,
         connect_args={
+            **({"connection_factory": watch.connection} if watched else {}),
             "connect_timeout": 2,
             "application_name": application_name,
             "options": (
@@ -40,6 +54,20 @@ def make_engine(url: str, *, statement_timeout_ms: int, pool_size: int, applicat
             "tcp_user_timeout": 2 * statement_timeout_ms,
         },
     )
+    event.listen(engine, "checkout", _refuse_hung_up)
+    return engine
+
+
+def _refuse_hung_up(connection: Any, _record: object, _lent: object) -> None:
+    """Have the pool replace a connection that the server has ended while nobody used it, as it does when it restarts.
+
+    Nothing comes unasked but a goodbye, or word of a changed setting. Looking costs two microseconds, a ping would cost a
+    round trip.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        raise DisconnectionError("The server has ended this connection")
 
 
 @contextmanager
@@ -51,6 +79,8 @@ def _errors_as_facts() -> Iterator[None]:
     except DBAPIError as exc:
         if exc.connection_invalidated:
             raise StoreUnavailable("The connection to PostgreSQL was lost; try again shortly") from exc
+        if getattr(exc.orig, "pgcode", None) == READ_ONLY:
+            raise StoreUnavailable("PostgreSQL takes no writes just now; try again shortly") from exc
         raise
 
 

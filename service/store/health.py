@@ -7,11 +7,12 @@ from functools import cache
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
+from service.domain.errors import StoreUnavailable
 from service.store import migrate
 from service.store.engine import statement
 from service.usecases.ports.health import SchemaState
 
-PING = text("SELECT 1")
+TAKES_WRITES = text("SELECT current_setting('transaction_read_only') = 'off'")
 
 
 class PostgresProbe:
@@ -21,9 +22,10 @@ class PostgresProbe:
         self._engine = engine
 
     def ping(self) -> None:
-        """Run a trivial query."""
+        """Run a trivial query, which also tells whether the server takes writes: a standby does not."""
         with statement(self._engine) as connection:
-            connection.execute(PING)
+            if not connection.execute(TAKES_WRITES).scalar_one():
+                raise StoreUnavailable("PostgreSQL takes no writes just now: it is a standby or set to read only")
 
     def schema(self) -> SchemaState:
         """Read alembic's version table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, delete, func, select, text, tuple_, update
+from sqlalchemy import Engine, select, text, update
 
 from service.store.engine import statement
 from service.store.rows import NOW
@@ -74,16 +74,3 @@ class PostgresIdempotency:
         )
         with statement(self._engine) as connection:
             connection.execute(change)
-
-    def prune(self, *, older_than_s: float, limit: int) -> int:
-        """Remove the oldest keys first."""
-        old = (
-            select(_KEY.user_id, _KEY.key)
-            .where(_KEY.created_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, older_than_s))
-            .order_by(_KEY.created_at)
-            .limit(limit)
-        )
-        with statement(self._engine) as connection:
-            return connection.execute(
-                delete(idempotency_keys).where(tuple_(_KEY.user_id, _KEY.key).in_(old))
-            ).rowcount

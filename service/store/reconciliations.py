@@ -80,6 +80,13 @@ DELETE FROM claims WHERE id IN (
     ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
 
+PRUNE_KEYS = text("""
+DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+    SELECT user_id, key FROM idempotency_keys
+    WHERE created_at < now() - CAST(:age_s AS double precision) * interval '1 second'
+    ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+""")
+
 SORT_KEYS = {"id": reconciliations.c.id, "requested_at": reconciliations.c.requested_at}
 
 
@@ -156,7 +163,8 @@ class PostgresReconciliations:
         with statement(self._engine) as connection:
             runs = connection.execute(PRUNE_RUNS, {"age_s": runs_older_than_s, "limit": limit}).rowcount
             claims = connection.execute(PRUNE_CLAIMS, {"age_s": claims_older_than_s, "limit": limit}).rowcount
-        return runs + claims
+            keys = connection.execute(PRUNE_KEYS, {"age_s": claims_older_than_s, "limit": limit}).rowcount
+        return runs + claims + keys
 
 
 def _request_values(wanted: RunRequest) -> dict[str, Any]:

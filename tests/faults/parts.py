@@ -50,7 +50,7 @@ class _Process:
                     found.append(int(entry.name))
         return sorted(found)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
     def kill(self) -> None:
@@ -67,10 +67,10 @@ class _Process:
 
     def pause(self) -> None:
         """Freeze it: it neither works nor answers, and its connections stand."""
-        self.signal(signal.SIGSTOP)
+        self.send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        self.signal(signal.SIGCONT)
+        self.send(signal.SIGCONT)
 
 
 class Server(_Process):

@@ -24,6 +24,7 @@ from service.config import Settings, load
 from service.domain.model import Priority, QueuedTicket
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
+from service.ticket_queue.queue import RedisTicketQueue
 from tests.faults.parts import ROOT, Part, Server
 from tests.faults.template import DATABASE, JWT_SECRET_KEY, Template, describe_postgres
 
@@ -38,6 +39,9 @@ ENVIRON = {
     "REDIS_TIMEOUT_MS": "500",
 }
 """Shorter than in production, in the same proportions: what takes a minute there takes some seconds here."""
+
+SHIFTED_CLOCK = ROOT / "tests" / "faults" / "shifted_clock"
+"""Where `sitecustomize` is, which moves a process's clock by CLOCK_SHIFT_S."""
 
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "HOME")
 
@@ -57,6 +61,8 @@ class Options:
     database_via: Route | None = None
     redis_via: Route | None = None
     environ: dict[str, str] = field(default_factory=dict)
+    part_environ: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What one part alone is told."""
 
 
 class Stand:
@@ -68,6 +74,7 @@ class Stand:
         self.control = directory / "crash"
         self._template = template
         self._closing = contextlib.ExitStack()
+        self._parts: list[Part] = []
         template.copy_to(directory / "postgres")
         ports: set[int] = set()
         for _ in range(3):
@@ -98,15 +105,25 @@ class Stand:
         for wait in waits:
             wait()
         self.rebuild()
-        environ = self._environ()
-        gunicorn = ["gunicorn", "-c", "service/gunicorn_conf.py", self.options.app]
-        self.web = Part("web", gunicorn, environ, log=self.directory / "web.log", port=self.web_port)
-        self.worker = Part("worker", ["workers", "worker"], environ, log=self.directory / "worker.log")
-        self.clock = Part("clock", ["workers", "clock"], environ, log=self.directory / "clock.log")
+        self._told = self._environ()
+        self.web = self.describe_web("web", self.web_port)
+        self.worker = self._describe("worker", ["workers", "worker"])
+        self.clock = self._describe("clock", ["workers", "clock"])
         background = [self.worker, self.clock] if self.reconciling else []
         waits = [part.begin() for part in (self.web, *background)]
         for wait in waits:
             wait()
+
+    def describe_web(self, name: str, port: int) -> Part:
+        """Describe a web server; not started, and ended with the stand."""
+        gunicorn = ["gunicorn", "-c", "service/gunicorn_conf.py", self.options.app]
+        return self._describe(name, gunicorn, PORT=str(port), VAR_DIR=str(self.directory / f"var-{name}"))
+
+    def _describe(self, name: str, command: list[str], **environ: str) -> Part:
+        told = {**self._told, **environ, **self.options.part_environ.get(name, {})}
+        part = Part(name, command, told, log=self.directory / f"{name}.log", port=int(environ.get("PORT", "0")))
+        self._parts.append(part)
+        return part
 
     def close(self) -> None:
         """End everything."""
@@ -114,9 +131,8 @@ class Stand:
             stack.callback(self.postgres.stop)
             stack.callback(self.redis.kill)
             stack.callback(self._closing.close)
-            for part in (getattr(self, name, None) for name in ("web", "worker", "clock")):
-                if part is not None:
-                    stack.callback(part.kill)
+            for part in self._parts:
+                stack.callback(part.kill)
 
     def _settings(self, postgres_port: int, redis_port: int) -> Settings:
         return load(
@@ -142,7 +158,7 @@ class Stand:
         redis_port = redis_via(self.redis.port) if redis_via else self.redis.port
         return {
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{SHIFTED_CLOCK}{os.pathsep}{ROOT}",
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self._database_url(database_port),
             "REDIS_URL": self._redis_url(redis_port),
@@ -211,8 +227,9 @@ class Stand:
         )  # fmt: skip
         ids = [row.id for row in rows]
         if enqueue:
-            with contextlib.closing(build_container(self.settings)) as container:
-                container.tickets._queue.enqueue([QueuedTicket(ticket_id, Priority(priority)) for ticket_id in ids])
+            with contextlib.closing(self.redis_client()) as client:
+                queue = RedisTicketQueue(client, self.keys)
+                queue.enqueue([QueuedTicket(ticket_id, Priority(priority)) for ticket_id in ids])
         return ids
 
     def open_ids(self, priority: str) -> list[int]:

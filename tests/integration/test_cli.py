@@ -23,6 +23,7 @@ from service.cli import cli
 from service.cli.setup import Setup
 from service.config import Settings
 from service.domain.model import Level, Priority, Role
+from service.store import migrate
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.demo import PASSWORD as DEMO_PASSWORD
@@ -94,7 +95,7 @@ def test_a_process_prepares_an_empty_database(
 
     status, out, err = finished(process(environ, "prepare", "--demo"))
     assert (status, err) == (0, "")
-    assert out.startswith("schema upgraded from nothing to 0001")
+    assert out.startswith(f"schema upgraded from nothing to {migrate.head()}\n")
     assert "\nadmin: root\ngenerated password: " in out
     assert "300 tickets made" in out
     assert DEMO_PASSWORD in out
@@ -210,6 +211,7 @@ def test_a_rebuild_makes_the_queue_what_it_should_be(
     assert run("verify").exit_code == 1
     result = run("queue", "rebuild", "--yes")
     assert result.exit_code == 0, result.output
+    assert "repaired       rebuilt 1" in result.output
     assert list(map(int, redis_client.lrange(keys.queue(Priority.MEDIUM), 0, -1))) == ids
     assert run("verify").exit_code == 0
 

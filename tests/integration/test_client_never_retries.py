@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -15,7 +18,6 @@ from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.ports.queue import Popped
-from tests.faults.proxy import Fault, Kind, Proxy, Way
 
 TICKETS = [QueuedTicket(ticket_id, Priority.MEDIUM) for ticket_id in range(1, 11)]
 
@@ -32,40 +34,85 @@ def pop(queue: RedisTicketQueue) -> Popped:
     return queue.claim(claim_id=uuid4(), agent_id=1, wanted=3, capacity=15, priorities=(Priority.MEDIUM,))
 
 
+class LosesAnswers(socketserver.ThreadingTCPServer):
+    """Stand before the server; pass requests on, and lose the answers to those that contain `word`, `times` of them."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        super().__init__(("127.0.0.1", 0), _Between)
+        self.target = target
+        self.word, self.times, self.says_goodbye = b"", 0, False
+        self.lost = 0
+
+    def lose(self, word: bytes, *, times: int = 1_000, says_goodbye: bool = False) -> None:
+        self.word, self.times, self.says_goodbye = word, times, says_goodbye
+
+    def takes(self, request: bytes) -> bool:
+        taken = bool(self.word) and self.word in request and self.lost < self.times
+        self.lost += taken
+        return taken
+
+
+class _Between(socketserver.BaseRequestHandler):
+    """One connection: a request, its answer, and so on; each fits one read."""
+
+    server: LosesAnswers
+
+    def handle(self) -> None:
+        client: socket.socket = self.request
+        with socket.create_connection(self.server.target) as server:
+            while request := client.recv(65_536):
+                server.sendall(request)
+                answer = server.recv(65_536)
+                if not self.server.takes(request):
+                    client.sendall(answer)
+                elif self.server.says_goodbye:
+                    return
+
+
 @pytest.fixture
-def proxy(redis_url: str) -> Iterator[Proxy]:
-    with Proxy(urlsplit(redis_url).port or 0) as between:
+def proxy(redis_url: str) -> Iterator[LosesAnswers]:
+    parsed = urlsplit(redis_url)
+    with LosesAnswers((parsed.hostname or "", parsed.port or 0)) as between:
+        thread = threading.Thread(target=between.serve_forever, args=(0.02,))
+        thread.start()
         yield between
+        between.shutdown()
+        thread.join()
 
 
 @pytest.fixture
-def distant(queue: RedisTicketQueue, keys: Keys, proxy: Proxy, redis_url: str) -> Iterator[RedisTicketQueue]:
+def distant(queue: RedisTicketQueue, keys: Keys, proxy: LosesAnswers, redis_url: str) -> Iterator[RedisTicketQueue]:
     """The same queue, with ten tickets in it and its claim script known, seen through the proxy."""
     queue.enqueue(TICKETS)
     queue.probe()
-    client = make_client(redis_url.replace(f":{urlsplit(redis_url).port}", f":{proxy.port}"), timeout_ms=300)
+    client = make_client(
+        redis_url.replace(f":{urlsplit(redis_url).port}/", f":{proxy.server_address[1]}/"), timeout_ms=300
+    )
     subject = RedisTicketQueue(client, keys)
     assert subject.is_trusted(), "the way is open, and the connection made"
     yield subject
     client.close()
 
 
-@pytest.mark.parametrize("hang", [True, False], ids=["silence", "goodbye"])
+@pytest.mark.parametrize("says_goodbye", [False, True], ids=["silence", "goodbye"])
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_without_an_answer_is_made_once(
-    distant: RedisTicketQueue, proxy: Proxy, name: str, *, hang: bool
+    distant: RedisTicketQueue, proxy: LosesAnswers, name: str, *, says_goodbye: bool
 ) -> None:
     command, call = CALLS[name]
-    lost = proxy.inject(Fault(kind=Kind.DROP_REPLY, way=Way.REQUEST, matching=command, hang=hang))
+    proxy.lose(command, says_goodbye=says_goodbye)
     with pytest.raises(QueueUnavailable):
         call(distant)
-    assert lost.hits == 1
+    assert proxy.lost == 1
 
 
 def test_a_lost_answer_to_a_claim_pops_once_and_stays_in_the_ledger(
-    distant: RedisTicketQueue, proxy: Proxy, redis_client: Redis, keys: Keys
+    distant: RedisTicketQueue, proxy: LosesAnswers, redis_client: Redis, keys: Keys
 ) -> None:
-    proxy.inject(Fault(kind=Kind.DROP_REPLY, way=Way.REQUEST, matching=b"EVALSHA", times=1))
+    proxy.lose(b"EVALSHA", times=1)
     with pytest.raises(QueueUnavailable):
         pop(distant)
     assert redis_client.lrange(keys.queue(Priority.MEDIUM), 0, 0) == ["4"]

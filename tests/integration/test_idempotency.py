@@ -17,6 +17,7 @@ from service.bootstrap import Container
 from service.domain.errors import KeyInFlight, StoreUnavailable
 from service.domain.model import Role
 from service.store.idempotency import PostgresIdempotency
+from service.store.reconciliations import PostgresReconciliations
 from service.usecases.idempotency import Idempotency
 from service.usecases.ports.idempotency import Reply
 from service.usecases.ports.people import AgentDraft, UserDraft
@@ -245,12 +246,11 @@ def test_two_processes_at_the_same_fetch_assign_once(container: Container, make_
 
 
 def test_old_keys_are_removed(idempotency: Idempotency, engine: Engine, make_user: Any) -> None:
-    user, store = make_user(), PostgresIdempotency(engine)
+    user, runs = make_user(), PostgresReconciliations(engine)
     for number in range(5):
         idempotency.once(user, f"k{number}", fingerprint="f", operation=lambda _: OK)
     with engine.begin() as connection:
         connection.execute(text("UPDATE idempotency_keys SET created_at = now() - interval '2 days' WHERE key < 'k3'"))
-    assert store.prune(older_than_s=86_400, limit=2) == 2
-    assert store.prune(older_than_s=86_400, limit=2) == 1
-    assert store.prune(older_than_s=86_400, limit=2) == 0
+    removed = [runs.prune(runs_older_than_s=86_400, claims_older_than_s=86_400, limit=2) for _ in range(3)]
+    assert removed == [2, 1, 0]
     assert count(engine, "idempotency_keys") == 2

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from redis import Redis
 from sqlalchemy import Engine, text
 
 from service.bootstrap import Container
-from service.domain.model import Priority, QueuedTicket
-from service.store.invariants import PostgresInvariants
-from service.store.open_tickets import PostgresOpenTickets
-from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.keys import Keys
-from service.ticket_queue.queue import RedisTicketQueue
-from service.usecases.invariants import TITLES, InvariantResult, Invariants, all_hold
+from service.usecases.invariants import TITLES, Invariants, all_hold
 from service.usecases.ports.people import UserChanges
-from service.usecases.ports.tickets import Buyer, TicketChanges, TicketDraft
 from tests.fakes.clock import FakeClock
-
-BUYER = Buyer(name="Priya", email="priya@example.com")
+from tests.integration.working_day import checker, judged, violated, work_for_a_day
 
 
 @pytest.fixture
@@ -32,50 +24,12 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def invariants(engine: Engine, redis_client: Redis, keys: Keys, clock: FakeClock) -> Invariants:
-    return Invariants(
-        store=PostgresInvariants(engine, page_size=7),
-        open_tickets=PostgresOpenTickets(engine),
-        audit=RedisQueueAudit(redis_client, keys),
-        lease_s=12,
-        tick_s=2,
-        sleep=clock.sleep,
-    )
+    return checker(engine, redis_client, keys, clock)
 
 
 @pytest.fixture
 def worked(container: Container, make_agent: Callable[..., int]) -> tuple[int, int]:
-    """Two agents after a day with everything that can happen to a ticket."""
-    ann, ben = make_agent("ann"), make_agent("ben", level="senior")
-    drafts = [TicketDraft(subject=f"Ticket {n}", priority=list(Priority)[n % 3]) for n in range(60)]
-    ids = [ticket.id for ticket in container.tickets.create_many(drafts, actor_id=None)]
-    hand = [ticket.id for ticket in container.assignments.fetch(ann).tickets]
-    work = container.lifecycle
-    work.sell(ann, hand[0], BUYER)
-    work.start(ann, hand[1])
-    work.release(ann, hand[1], reason="not mine")
-    work.resolve(ann, hand[2])
-    work.close(ann, hand[2])
-    work.reopen(hand[2], actor_id=None, reason="not solved")
-    work.resolve(ann, hand[3])
-    work.assign(hand[4], agent_id=ben, actor_id=None)
-    work.return_one(hand[5], actor_id=None, reason="mistake")
-    container.tickets.delete(hand[6], actor_id=None)
-    container.tickets.update(hand[7], TicketChanges(subject="Changed"), actor_id=None)
-    container.tickets.update(ids[-1], TicketChanges(priority=Priority.LOW), actor_id=None)
-    container.tickets.delete(ids[-2], actor_id=None)
-    container.assignments.fetch(ben, limit=6)
-    container.assignments.return_all(ben, actor_id=None)
-    container.assignments.fetch(ben, limit=3)
-    container.assignments.fetch(ann)
-    return ann, ben
-
-
-def judged(results: tuple[InvariantResult, ...]) -> dict[str, bool | None]:
-    return {result.code: result.ok for result in results}
-
-
-def violated(results: tuple[InvariantResult, ...]) -> set[str]:
-    return {result.code for result in results if result.ok is False}
+    return work_for_a_day(container, make_agent)
 
 
 def test_all_hold_on_empty_servers(invariants: Invariants) -> None:
@@ -110,6 +64,17 @@ BROKEN: dict[str, tuple[str, set[str]]] = {
         "INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, epoch)"
         f" SELECT id, 'fetch', 'assigned', 'assigned', :ben, epoch + 1 FROM tickets WHERE id = ({HELD})",
         {"I1", "I9"},
+    ),
+    "a ticket dealt to a second agent and given back to the first": (
+        "INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, epoch)"
+        f" SELECT id, 'fetch', 'assigned', 'assigned', :ben, epoch + 1 FROM tickets WHERE id = ({HELD});"
+        " INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, epoch)"
+        f" SELECT id, 'reassign', 'assigned', 'assigned', :ann, epoch + 2 FROM tickets WHERE id = ({HELD});"
+        f" UPDATE tickets SET epoch = epoch + 2 WHERE id = ({HELD})",
+        {"I1"},
+    ),
+    "a claim of one agent's that names another's ticket": (
+        f"INSERT INTO claims (id, agent_id, ticket_ids) SELECT gen_random_uuid(), :ben, ARRAY[({HELD})]", {"I4"},
     ),
     "a capacity below what is held": ("UPDATE agents SET capacity = 2, held = 2 WHERE id = :ann", {"I2", "I7"}),
     "a counter that is wrong": ("UPDATE agents SET held = held - 1 WHERE id = :ann", {"I7"}),
@@ -212,104 +177,6 @@ def test_a_key_without_an_operation_of_its_own_is_noticed(
         connection.execute(KEY, {**first, **second})
         connection.commit()
         assert violated(invariants.check(at_rest=True)) == {"I10"}
-
-
-def _shuffle(client: Redis, queue_key: str) -> None:
-    client.rpush(queue_key, client.lpop(queue_key))
-
-
-QUEUE_DRIFT: dict[str, tuple[Callable[[Redis, str], Any], str]] = {
-    "missing": (lambda client, key: client.lrem(key, 1, client.lindex(key, 3)), "is open and missing from the medium"),
-    "phantom": (lambda client, key: client.rpush(key, 10**9), "ticket 1000000000 is in the medium queue and not open"),
-    "duplicate": (lambda client, key: client.rpush(key, client.lindex(key, -1)), "stands twice or out of order"),
-    "out of order": (_shuffle, "stands twice or out of order"),
-    "poison": (lambda client, key: client.rpush(key, "x7"), "has the entry 'x7', which is no id"),
-    "wrong type": (lambda client, key: (client.delete(key), client.set(key, "oops")), "is of a wrong type"),
-}
-
-
-@pytest.mark.parametrize("name", QUEUE_DRIFT)
-def test_a_queue_that_differs_is_noticed_by_two_looks(
-    name: str, invariants: Invariants, worked: tuple[int, int], redis_client: Redis, keys: Keys, clock: FakeClock
-) -> None:
-    break_it, words = QUEUE_DRIFT[name]
-    break_it(redis_client, keys.queue(Priority.MEDIUM))
-    results = {result.code: result for result in invariants.check(at_rest=True)}
-    assert results["I5"].ok is False
-    assert any(words in example for example in results["I5"].examples), results["I5"]
-    assert clock.slept == [0.5]
-
-
-def test_a_flushed_queue_is_counted_ticket_by_ticket(
-    invariants: Invariants, make_tickets: Callable[..., list[int]], redis_client: Redis
-) -> None:
-    make_tickets(12_345)
-    redis_client.flushdb()
-    found = {result.code: result for result in invariants.check(at_rest=True)}["I5"]
-    assert found.violations == 12_345
-    assert len(found.examples) == 5
-
-
-def test_a_difference_that_is_gone_at_the_second_look_is_none(
-    invariants: Invariants, make_tickets: Callable[..., list[int]], queue: RedisTicketQueue, clock: FakeClock
-) -> None:
-    late = make_tickets(3, enqueue=False)
-    clock.meanwhile = lambda: queue.enqueue([QueuedTicket(ticket_id, Priority.MEDIUM) for ticket_id in late]) and None
-    assert violated(invariants.check(at_rest=True)) == set()
-    assert clock.slept == [0.5]
-
-
-def test_while_work_is_under_way_a_difference_is_shown_and_not_judged(
-    invariants: Invariants, make_tickets: Callable[..., list[int]]
-) -> None:
-    make_tickets(3, enqueue=False)
-    results = invariants.check(at_rest=False)
-    found = {result.code: result for result in results}["I5"]
-    assert (found.ok, found.violations) == (None, 3)
-    assert "work under way" in found.note
-    assert all_hold(results)
-
-
-def test_a_held_set_that_differs_is_noticed(
-    invariants: Invariants, worked: tuple[int, int], redis_client: Redis, keys: Keys
-) -> None:
-    ann, ben = worked
-    redis_client.sadd(keys.held(ann), 777)
-    redis_client.delete(keys.held(ben))
-    found = {result.code: result for result in invariants.check(at_rest=True)}["I6"]
-    assert found.ok is False
-    assert found.examples[0] == f"agent {ann} holds ticket 777 in Redis alone"
-    assert found.examples[1].startswith(f"agent {ben} holds ticket")
-    assert found.examples[1].endswith("in PostgreSQL alone")
-
-
-def test_a_claim_that_nobody_settled_is_overdue_after_lease_and_ticks(
-    invariants: Invariants, queue: RedisTicketQueue, make_tickets: Callable[..., list[int]], redis_client: Redis,
-    keys: Keys,
-) -> None:  # fmt: skip
-    make_tickets(2)
-    queue.claim(claim_id=uuid4(), agent_id=1, wanted=1, capacity=15, priorities=[Priority.MEDIUM])
-    assert judged(invariants.check(at_rest=True))["I8"] is True
-    [(member, score)] = redis_client.zrange(keys.claims, 0, -1, withscores=True)
-    redis_client.zadd(keys.claims, {member: score - 17_000})
-    assert judged(invariants.check(at_rest=True))["I8"] is False
-
-
-def test_without_redis_the_rest_is_still_judged_and_all_does_not_hold(
-    engine: Engine, worked: tuple[int, int], keys: Keys
-) -> None:
-    nobody = Redis(host="127.0.0.1", port=1, decode_responses=True)
-    checked = Invariants(
-        store=PostgresInvariants(engine),
-        open_tickets=PostgresOpenTickets(engine),
-        audit=RedisQueueAudit(nobody, keys),
-        lease_s=12,
-        tick_s=2,
-    )
-    results = checked.check(at_rest=True)
-    assert {code for code, ok in judged(results).items() if ok is None} == {"I5", "I6", "I8", "I10"}
-    assert not all_hold(results)
-    nobody.close()
 
 
 def test_repairs_are_told_and_do_not_count_against_the_whole(

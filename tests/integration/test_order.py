@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, text
 
-from service.domain.model import HELD, Priority, QueuedTicket, TicketStatus
+from service.domain.model import HELD, Priority, QueuedTicket
 from service.store.assignments import PostgresAssignments
 from service.store.tickets import PostgresTickets
 from service.ticket_queue.keys import Keys
@@ -150,61 +150,6 @@ def test_what_an_admin_gives_back_or_reopens_is_dealt_before_younger_ones(
     desk.lifecycle.reopen(created[2], actor_id=None)
     hand = desk.assignments.fetch(bob, limit=4)
     assert [ticket.id for ticket in hand.tickets] == [created[2], created[4], created[10], created[11]]
-
-
-class _LooksFirst(RedisTicketQueue):
-    """Before telling the queue anything, look from another connection at what PostgreSQL has committed."""
-
-    engine: Engine
-    seen: list[tuple[str, int, str | None, int | None]]
-
-    def _look(self, name: str, ids: list[int]) -> None:
-        query = text("SELECT status, agent_id FROM tickets WHERE id = :id AND deleted_at IS NULL")
-        with self.engine.connect() as connection:
-            for ticket_id in ids:
-                row = connection.execute(query, {"id": ticket_id}).one_or_none()
-                self.seen.append((name, ticket_id, *((row.status, row.agent_id) if row else (None, None))))
-
-    def enqueue(self, tickets):  # type: ignore[no-untyped-def]
-        self._look("enqueue", [ticket.id for ticket in tickets])
-        return super().enqueue(tickets)
-
-    def unhold(self, agent_id, ticket_ids):  # type: ignore[no-untyped-def]
-        self._look("unhold", list(ticket_ids))
-        super().unhold(agent_id, ticket_ids)
-
-    def hold(self, agent_id, ticket_ids):  # type: ignore[no-untyped-def]
-        self._look("hold", list(ticket_ids))
-        super().hold(agent_id, ticket_ids)
-
-    def remove(self, tickets):  # type: ignore[no-untyped-def]
-        self._look("remove", [ticket.id for ticket in tickets])
-        return super().remove(tickets)
-
-
-def test_the_queue_hears_of_nothing_before_it_is_committed(
-    engine: Engine, redis_client: Redis, keys: Keys, queue: RedisTicketQueue, make_agent: Make
-) -> None:
-    looking = _LooksFirst(redis_client, keys)
-    looking.engine, looking.seen = engine, []
-    desk, ann, bob = Desk(engine, looking), make_agent("ann"), make_agent("bob")
-    desk.create(5, [Priority.MEDIUM])
-    assert [what for what, *_ in looking.seen] == ["enqueue"] * 5
-    desk.assignments.fetch(ann, limit=2)
-    desk.lifecycle.release(ann, 1, reason="lunch")
-    desk.assignments.return_all(ann, actor_id=None)
-    desk.lifecycle.assign(3, agent_id=bob, actor_id=None)
-    desk.lifecycle.resolve(bob, 3)
-    desk.tickets.delete(4, actor_id=None)
-    states = {
-        "enqueue": {(TicketStatus.OPEN, None)},
-        "hold": {(TicketStatus.ASSIGNED, bob)},
-        "remove": {(TicketStatus.ASSIGNED, bob), (None, None)},
-        "unhold": {(TicketStatus.OPEN, None), (TicketStatus.RESOLVED, bob)},
-    }
-    for what, ticket_id, status, agent in looking.seen:
-        assert (status, agent) in states[what], (what, ticket_id, status, agent)
-    assert {what for what, *_ in looking.seen} == set(states)
 
 
 def test_an_id_committed_late_is_dealt_before_the_younger_ones_that_are_waiting(

@@ -116,6 +116,7 @@ def test_a_flush_while_the_queue_is_built_fails_the_run_and_the_next_succeeds(
     assert run.status is RunStatus.FAILED
     assert run.error
     assert "lost" in run.error
+    assert not list(world.client.scan_iter("*stage*"))
     assert not world.queue.is_trusted()
     assert world.full().status is RunStatus.DONE
     world.check_in_line()
@@ -175,6 +176,7 @@ def test_tickets_queued_during_a_rebuild_of_a_live_queue_are_not_lost(
     world.client.delete(world.keys.queue(MEDIUM))
     world.client.lpush(world.keys.queue(MEDIUM), *ids)
     late: list[int] = []
+    trusted: list[bool] = []
 
     class Late(PostgresOpenTickets):
         pages = 0
@@ -183,10 +185,12 @@ def test_tickets_queued_during_a_rebuild_of_a_live_queue_are_not_lost(
             Late.pages += 1
             for page in super().open_pages(priority, size=size):
                 if Late.pages > 3 and not late:
+                    trusted.append(world.queue.is_trusted())
                     late.extend(make_tickets(1, "high"))
                     world.queue.enqueue([QueuedTicket(late[0], Priority.HIGH)])
                 yield page
 
     world.reconciler(open_tickets=Late(world.engine)).run(tier="full", trigger="test")
     assert late
+    assert trusted == [False]
     world.check_in_line()

@@ -102,6 +102,13 @@ def test_duplicates_are_reduced_to_one(world: World, make_tickets: MakeTickets) 
     assert world.queued() == ids
 
 
+def test_a_phantom_queued_twice_leaves_altogether(world: World, make_tickets: MakeTickets) -> None:
+    ids = make_tickets(20)
+    world.client.rpush(world.keys.queue(MEDIUM), 999, 999)
+    assert counts(world.full()) == repaired(duplicate=1)
+    assert world.queued() == ids
+
+
 def test_entries_out_of_order_go_to_their_places(world: World, make_tickets: MakeTickets) -> None:
     ids = make_tickets(200)
     queue = world.keys.queue(MEDIUM)

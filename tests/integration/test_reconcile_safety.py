@@ -11,7 +11,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from service.domain.errors import NotFound
-from service.domain.model import QueuedTicket
+from service.domain.model import Priority, QueuedTicket
 from service.store.leases import PostgresLeases
 from service.store.open_tickets import PostgresOpenTickets
 from service.ticket_queue.audit import RedisQueueAudit
@@ -19,6 +19,7 @@ from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys, claim_member
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.ports.reconcile import Lease, OpenTicket, RunRequest, RunStatus, Tier
+from service.usecases.reconciliation.second_look import SecondLook
 from tests.integration.reconciling import MEDIUM, World, tickets
 
 MakeTickets = Callable[..., list[int]]
@@ -176,6 +177,16 @@ def test_tickets_dealt_after_the_snapshot_are_no_phantoms(
     run = world.reconciler(audit=Dealing(world.client, world.keys)).run(tier="full", trigger="test")
     assert (run.status, run.found) == (RunStatus.DONE, {})
     assert world.queued() == ids[5:]
+
+
+def test_a_ticket_whose_priority_changed_meanwhile_is_not_missing_from_its_old_queue(
+    world: World, make_tickets: MakeTickets
+) -> None:
+    ids = make_tickets(3)
+    look = SecondLook(audit=world.audit, open_tickets=world.open_tickets, grace_s=0)
+    assert look.missing(tickets(*ids, priority=Priority.LOW)) == {}
+    world.client.lrem(world.keys.queue(MEDIUM), 0, ids[1])
+    assert set(look.missing(tickets(*ids))) == {ids[1]}
 
 
 def test_two_at_once_do_not_get_in_each_others_way(world: World, make_tickets: MakeTickets) -> None:

@@ -43,6 +43,3 @@ class IdempotencyStore(Protocol):
 
     def abandon(self, user_id: int, key: str) -> None:
         """Let the next try begin at once."""
-
-    def prune(self, *, older_than_s: float, limit: int) -> int:
-        """Remove old keys, at most `limit`, and count them."""

@@ -144,7 +144,7 @@ class ReconciliationStore(Protocol):
         """Mark runs as failed whose process died or whose job got lost; only the holder of the lease may say so."""
 
     def prune(self, *, runs_older_than_s: float, claims_older_than_s: float, limit: int) -> int:
-        """Remove old runs and old claims, at most `limit` of each, and count them."""
+        """Remove old runs, claims and idempotency keys, at most `limit` of each, and count them; keys age as claims do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

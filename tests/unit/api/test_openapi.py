@@ -85,7 +85,10 @@ def test_the_routes_guarded_by_etags_say_so() -> None:
         ("POST", f"/api/tickets/{{ticket_id}}/{act}")
         for act in ("start", "resolve", "close", "release", "sell", "assign", "return", "reopen")
     }
-    assert all("412" in operation(*route)["responses"] for route in guarded)
+    for route in guarded:
+        answers = operation(*route)["responses"]
+        assert "412" in answers
+        assert "malformed_precondition" in answers["400"]["content"]["application/problem+json"]["examples"]
 
 
 def test_example_bodies_fit_their_schemas() -> None:

@@ -24,6 +24,12 @@ def test_lock_is_free_again_afterwards(tmp_path: Path) -> None:
             pass
 
 
+def test_word_of_an_earlier_run_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "run.lock").write_text("1234567 http://127.0.0.1:7777 and some more\n")
+    with run_lock(tmp_path, "http://127.0.0.1:8000"):
+        assert (tmp_path / "run.lock").read_text() == f"{os.getpid()} http://127.0.0.1:8000\n"
+
+
 def test_other_data_are_another_matter(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -63,6 +63,12 @@ class Stage:
         return self.output.read().decode()
 
 
+def is_running(pid: int) -> bool:
+    """Say whether a process exists and is more than a zombie."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return state.strip() != "" and not state.startswith("Z")
+
+
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     """A stage that is cleared at the end."""
@@ -129,6 +135,19 @@ def test_lower_stages_are_stopped_first(stage: Stage, tmp_path: Path) -> None:
     assert wait_until(lambda: len(list(tmp_path.iterdir())) == 3, 30)
     stage.supervisor.stop()
     assert (tmp_path / "log").read_text().split() == ["web", "queue", "database"]
+
+
+def test_what_is_left_of_a_crashed_part_is_out_of_the_way_of_the_next(stage: Stage, tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys, time; from pathlib import Path\n"
+        f"place = Path({str(tmp_path)!r})\n"
+        "rest = subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(600)'])\n"
+        "(place / 'draft').write_text(str(rest.pid)); (place / 'draft').rename(place / 'rest'); time.sleep(600)"
+    )
+    stage.add("web", code=code)
+    assert wait_until((tmp_path / "rest").exists, 30)
+    stage.crash("web")
+    assert wait_until(lambda: not is_running(int((tmp_path / "rest").read_text())), 10)
 
 
 def test_nothing_starts_again_after_the_stop(stage: Stage) -> None:

@@ -1,0 +1,113 @@
+"""Bounded waiting for PostgreSQL: libpq waits for an answer for as long as the connection looks alive.
+
+The server's timeouts end what runs too long, and keepalives notice a host that vanished. Neither helps where something
+keeps the connection alive and says nothing: a stopped server process, a hung pooler, a proxy that lost the answer. Then
+every thread would wait for ever. So whoever waits too long has the socket shut down, and libpq reports the connection
+as lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg2.extensions import connection as psycopg2_connection
+from psycopg2.extensions import cursor as psycopg2_cursor
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.25
+
+
+class Watch:
+    """Shut down sockets whose answer is overdue, by a thread that lives while somebody waits.
+
+    One for each engine, and like the engine's pool not to be shared across a fork.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        """Make a watch that gives PostgreSQL `patience_s` seconds for each answer."""
+        self._patience_s = patience_s
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._waiting: dict[int, tuple[float, int]] = {}
+        self._is_watching = False
+
+    @contextmanager
+    def waiting(self, descriptor: int) -> Iterator[None]:
+        """Wrap one wait for an answer on a socket. The socket must stay open meanwhile."""
+        number = next(self._numbers)
+        with self._lock:
+            self._waiting[number] = (time.monotonic() + self._patience_s, descriptor)
+            if not self._is_watching:
+                threading.Thread(target=self._run, name="patience", daemon=True).start()
+                self._is_watching = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.pop(number, None)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            with self._lock:  # held while shutting down: a number that has gone may have another socket by now
+                now = time.monotonic()
+                for number, (until, descriptor) in list(self._waiting.items()):
+                    if until < now:
+                        del self._waiting[number]
+                        _shut_down(descriptor)
+                        log.warning("store_silent", extra={"patience_s": self._patience_s})
+                if not self._waiting:
+                    self._is_watching = False
+                    return
+
+    def connection(self, *args: Any, **kwargs: Any) -> WatchedConnection:
+        """Connect as psycopg2 does: what its `connection_factory` wants."""
+        made = WatchedConnection(*args, **kwargs)
+        made.watch = self
+        made.cursor_factory = WatchedCursor
+        return made
+
+
+class WatchedConnection(psycopg2_connection):  # type: ignore[misc]
+    """A connection whose commits and rollbacks do not wait for ever."""
+
+    watch: Watch
+
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
+        """Wrap one wait for an answer."""
+        return self.watch.waiting(self.fileno())
+
+    def commit(self) -> None:
+        """Commit, or find the connection lost."""
+        with self.waiting():
+            super().commit()
+
+    def rollback(self) -> None:
+        """Roll back, or find the connection lost."""
+        with self.waiting():
+            super().rollback()
+
+
+class WatchedCursor(psycopg2_cursor):  # type: ignore[misc]
+    """A cursor whose statements do not wait for ever. Rows come with the answer, so that fetching never waits."""
+
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - psycopg2's name for it
+        """Execute, or find the connection lost."""
+        with self.connection.waiting():
+            super().execute(query, vars)
+
+
+def _shut_down(descriptor: int) -> None:
+    """Shut a socket down under whoever waits for it; the descriptor stays theirs to close."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as ours:
+        ours.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,49 @@
+"""Stands for the fault suite: real processes, each test on its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.stand import Options, Stand
+from tests.faults.template import Template, shared_template
+
+
+@pytest.fixture(params=[True, False], ids=["reconciler-on", "reconciler-off"])
+def reconciling(request: pytest.FixtureRequest) -> bool:
+    """Whether worker and clock run: safety must hold without repair, or repair hides bugs."""
+    return bool(request.param)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, worker_name: str) -> Template:
+    """The data to start from, made once for all workers of this run."""
+    base = tmp_path_factory.getbasetemp()
+    return shared_template((base if worker_name == "main" else base.parent) / "fault-template")
+
+
+@pytest.fixture
+def open_stand(tmp_path: Path, template: Template) -> Iterator[Callable[..., Stand]]:
+    """Start a stand; whatever is left of it is gone after the test."""
+    stands: list[Stand] = []
+
+    def start(**options: Any) -> Stand:
+        known = set(Options.__dataclass_fields__)
+        environ = {name: str(options.pop(name)) for name in list(options) if name not in known}
+        directory = tmp_path / f"stand-{len(stands)}"
+        directory.mkdir()
+        stand = Stand(directory, template, Options(**options, environ=environ))
+        stands.append(stand)
+        stand.start()
+        return stand
+
+    try:
+        yield start
+    finally:
+        for stand in stands:
+            stand.close()
+            shutil.rmtree(stand.directory, ignore_errors=True)

@@ -1,0 +1,232 @@
+"""Redis dies, forgets, lies, is full or refuses to write: PostgreSQL goes on serving, and nothing comes out wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.ports import free_port
+from scripts.waiting import wait_until
+from tests.faults.limited_valkey import ValkeyThatMayFillUp
+from tests.faults.load import Load
+from tests.faults.parts import Server
+from tests.faults.stand import Stand
+from tests.faults.verdict import Verdict, judge
+
+OpenStand = Callable[..., Stand]
+
+
+@contextlib.contextmanager
+def _traffic(stand: Stand, *, seed: int) -> Iterator[Load]:
+    """Let six agents and two creators work before, during and after what the caller does."""
+    stand.make_tickets(80)
+    with Load(stand, agents=6, creators=2, admins=1, seed=seed) as load:
+        load.acknowledge(40)
+        yield load
+        load.acknowledge(60)
+
+
+def _served_throughout(load: Load) -> set[str | None]:
+    """Name the ways by which fetches were served while it was broken."""
+    (began_s, ended_s), *_ = load.windows
+    return {op.served_by for op in load.history.ended() if began_s <= op.began_s <= ended_s and op.outcome == "ok"}
+
+
+def _assert_holds(verdict: Verdict) -> None:
+    assert verdict.holds, verdict.problems
+
+
+def _kill_and_restart(stand: Stand) -> None:
+    with _traffic(stand, seed=21) as load, load.fault():
+        stand.redis.kill()
+        load.acknowledge(100)
+        assert "database" in _served_throughout_so_far(load)
+        stand.redis.start()
+        load.acknowledge(60)
+    _assert_holds(judge(stand, load, "redis-killed", what="kill -9 of Redis under load, restart from its AOF"))
+
+
+def _served_throughout_so_far(load: Load) -> set[str | None]:
+    return {op.served_by for op in load.history.ended() if op.kind == "fetch" and op.outcome == "ok"}
+
+
+def test_redis_may_be_killed(open_stand: OpenStand) -> None:
+    _kill_and_restart(open_stand())
+
+
+@pytest.mark.faults
+def test_redis_may_be_killed_without_a_reconciler(open_stand: OpenStand) -> None:
+    _kill_and_restart(open_stand(reconciling=False))
+
+
+@pytest.mark.faults
+def test_redis_may_come_back_empty(open_stand: OpenStand, reconciling: bool) -> None:
+    stand = open_stand(reconciling=reconciling)
+    with _traffic(stand, seed=22) as load, load.fault():
+        stand.redis.kill()
+        shutil.rmtree(stand.redis.directory / "appendonlydir")
+        load.pass_by(40)
+        stand.redis.start()
+        load.acknowledge(100)
+    _assert_holds(judge(stand, load, "redis-restarted-empty", what="kill -9 of Redis under load, restart without data"))
+
+
+def test_redis_may_be_flushed(open_stand: OpenStand, reconciling: bool) -> None:
+    stand = open_stand(reconciling=reconciling)
+    with _traffic(stand, seed=23) as load, load.fault():
+        for _ in range(3):
+            stand.redis_call("FLUSHALL")
+            load.acknowledge(50)
+    _assert_holds(judge(stand, load, "redis-flushed", what="FLUSHALL three times under load"))
+
+
+@pytest.mark.faults
+def test_redis_may_forget_its_scripts(open_stand: OpenStand, reconciling: bool) -> None:
+    stand = open_stand(reconciling=reconciling)
+    with _traffic(stand, seed=24) as load, load.fault():
+        for _ in range(20):
+            stand.redis_call("SCRIPT", "FLUSH")
+            load.acknowledge(10)
+    verdict = judge(stand, load, "scripts-flushed", what="SCRIPT FLUSH twenty times under load")
+    _assert_holds(verdict)
+    assert verdict.unknown == 0
+    assert verdict.repairs == 0
+
+
+def _replicate(stand: Stand) -> Server:
+    """Start a replica and wait until it is up to date."""
+    replica = stand.describe_redis("replica", free_port())
+    replica.start()
+    with contextlib.closing(stand.redis_client_of(replica)) as client:
+        client.config_set("masterauth", stand.redis_password)
+        client.execute_command("REPLICAOF", "127.0.0.1", stand.redis.port)
+        assert wait_until(lambda: client.info("replication").get("master_link_status") == "up", 30)  # type: ignore[union-attr]
+    return replica
+
+
+def _promote(stand: Stand, replica: Server) -> None:
+    """Let the replica take the dead server's place, at its address."""
+    with contextlib.closing(stand.redis_client_of(replica)) as client:
+        client.execute_command("REPLICAOF", "NO", "ONE")
+        client.config_set("port", stand.redis.port)
+    stand.redis = replica
+
+
+def _lose_to_a_stale_replica(stand: Stand, *, admins: int = 1) -> None:
+    replica = _replicate(stand)
+    with _traffic(stand, seed=25) as load:
+        with contextlib.closing(stand.redis_client_of(replica)) as client:
+            client.execute_command("REPLICAOF", "127.0.0.1", 1)  # what it knows stays, and grows old
+        load.acknowledge(200)
+        with load.fault():
+            stand.redis.kill()
+            load.pass_by(30)
+            _promote(stand, replica)
+            load.acknowledge(150)
+    verdict = judge(
+        stand, load, "stale-replica-promoted",
+        what="replication cut, 200 operations later kill -9 of Redis, and the old replica promoted in its place",
+    )  # fmt: skip
+    _assert_holds(verdict)
+
+
+def test_a_stale_replica_may_be_promoted(open_stand: OpenStand) -> None:
+    _lose_to_a_stale_replica(open_stand(reconciling=False))
+
+
+@pytest.mark.faults
+def test_a_stale_replica_may_be_promoted_and_is_mended(open_stand: OpenStand) -> None:
+    _lose_to_a_stale_replica(open_stand())
+
+
+@pytest.mark.faults
+def test_a_frozen_replica_may_be_promoted(open_stand: OpenStand, reconciling: bool) -> None:
+    stand = open_stand(reconciling=reconciling)
+    replica = _replicate(stand)
+    with _traffic(stand, seed=26) as load:
+        replica.pause()
+        load.acknowledge(200)
+        with load.fault():
+            stand.redis.kill()
+            replica.resume()
+            _promote(stand, replica)
+            load.acknowledge(150)
+    verdict = judge(
+        stand, load, "frozen-replica-promoted",
+        what="replica frozen by SIGSTOP, 200 operations later kill -9 of Redis, and the replica thawed and promoted",
+    )  # fmt: skip
+    _assert_holds(verdict)
+
+
+@pytest.mark.faults
+def test_redis_may_be_out_of_memory(open_stand: OpenStand, reconciling: bool) -> None:
+    stand = open_stand(reconciling=reconciling)
+    with _traffic(stand, seed=27) as load:
+        with load.fault():
+            stand.redis_call("CONFIG", "SET", "maxmemory", 1_000_000)
+            load.acknowledge(150)
+            stand.redis_call("CONFIG", "SET", "maxmemory", 0)
+        load.acknowledge(60)
+    what = "CONFIG SET maxmemory below what is used, noeviction, and back"
+    _assert_holds(judge(stand, load, "redis-out-of-memory", what=what))
+
+
+@pytest.mark.faults
+def test_redis_may_be_a_read_only_replica(open_stand: OpenStand, reconciling: bool) -> None:
+    stand = open_stand(reconciling=reconciling)
+    with _traffic(stand, seed=28) as load:
+        with load.fault():
+            stand.redis_call("REPLICAOF", "127.0.0.1", 1)
+            load.acknowledge(150)
+            assert "database" in _served_throughout_so_far(load)
+            stand.redis_call("REPLICAOF", "NO", "ONE")
+        load.acknowledge(60)
+    what = "Redis made a replica of nobody, which refuses every write, and a master again"
+    _assert_holds(judge(stand, load, "redis-read-only", what=what))
+
+
+@pytest.mark.faults
+def test_the_disk_of_redis_may_be_full(open_stand: OpenStand, reconciling: bool) -> None:
+    """A limit on the size of files makes its writes fail as a full disk does; it then refuses commands (MISCONF)."""
+    stand = open_stand(reconciling=reconciling, redis_kind=ValkeyThatMayFillUp)
+    _, hard = resource.prlimit(stand.redis.pid, resource.RLIMIT_FSIZE)
+    with _traffic(stand, seed=29) as load:
+        with load.fault():
+            resource.prlimit(stand.redis.pid, resource.RLIMIT_FSIZE, (_written(stand), hard))
+            assert wait_until(lambda: _disk_state(stand) == "err", 30)
+            load.acknowledge(150)
+            assert "database" in _served_throughout_so_far(load)
+            resource.prlimit(stand.redis.pid, resource.RLIMIT_FSIZE, (hard, hard))
+            assert wait_until(lambda: _disk_state(stand) == "ok", 30)
+        load.acknowledge(60)
+    what = "the AOF of Redis cannot grow, as on a full disk, and can again"
+    _assert_holds(judge(stand, load, "redis-disk-full", what=what))
+
+
+def _written(stand: Stand) -> int:
+    return max(path.stat().st_size for path in Path(stand.redis.directory, "appendonlydir").glob("*.aof"))
+
+
+def _disk_state(stand: Stand) -> str:
+    with contextlib.closing(stand.redis_client()) as client:
+        return str(client.info("persistence")["aof_last_write_status"])  # type: ignore[index]
+
+
+@pytest.mark.faults
+def test_redis_may_freeze(open_stand: OpenStand, reconciling: bool) -> None:
+    stand = open_stand(reconciling=reconciling)
+    with _traffic(stand, seed=30) as load:
+        with load.fault():
+            stand.redis.send(signal.SIGSTOP)
+            load.acknowledge(150)
+            assert "database" in _served_throughout_so_far(load)
+            stand.redis.send(signal.SIGCONT)
+        load.acknowledge(60)
+    what = "Redis frozen by SIGSTOP: connections stand and nothing is answered, and then all of it"
+    _assert_holds(judge(stand, load, "redis-frozen", what=what))

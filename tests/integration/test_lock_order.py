@@ -1,0 +1,86 @@
+"""Lock order: agents' rows by id, then tickets' rows. Whoever waits for an agent must not sit on a ticket meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Engine, text
+
+from scripts.waiting import wait_until
+from service.bootstrap import Container
+from service.domain.model import Priority
+from service.usecases.ports.people import AgentChanges
+from service.usecases.ports.tickets import Buyer, TicketChanges
+
+Make = Callable[..., int]
+MakeMany = Callable[..., list[int]]
+
+LOCK_AGENT = text("SELECT 1 FROM agents WHERE id = :id FOR NO KEY UPDATE")
+IS_FREE = "SELECT 1 FROM {table} WHERE id = :id FOR UPDATE NOWAIT"
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+ANN, BOB, HELD, OPEN = 1, 2, 1, 6
+"""The agents, a ticket that Bob holds, and one that nobody holds."""
+
+ACTS: dict[str, tuple[int, int, Callable[[Container], object]]] = {
+    "fetch": (BOB, OPEN, lambda made: made.assignments.fetch(BOB)),
+    "assign": (BOB, OPEN, lambda made: made.lifecycle.assign(OPEN, agent_id=BOB, actor_id=None)),
+    "release": (BOB, HELD, lambda made: made.lifecycle.release(BOB, HELD, reason="lunch")),
+    "return": (BOB, HELD, lambda made: made.lifecycle.return_one(HELD, actor_id=None)),
+    "return all": (BOB, HELD, lambda made: made.assignments.return_all(BOB, actor_id=None)),
+    "start": (BOB, HELD, lambda made: made.lifecycle.start(BOB, HELD)),
+    "sell": (BOB, HELD, lambda made: made.lifecycle.sell(BOB, HELD, Buyer(name="Kim", email="kim@example.com"))),
+    "delete": (BOB, HELD, lambda made: made.tickets.delete(HELD, actor_id=None)),
+    "change": (BOB, HELD, lambda made: made.tickets.update(HELD, TicketChanges(priority=Priority.LOW), actor_id=None)),
+    "deactivate": (BOB, HELD, lambda made: made.agents.update(BOB, AgentChanges(is_active=False), actor_id=None)),
+    "remove agent": (BOB, HELD, lambda made: made.agents.delete(BOB, actor_id=None)),
+    "reassign": (ANN, HELD, lambda made: made.lifecycle.assign(HELD, agent_id=ANN, actor_id=None)),
+}
+
+
+@pytest.fixture
+def made(container: Container, make_agent: Make, make_tickets: MakeMany) -> Container:
+    assert (make_agent("ann"), make_agent("bob")) == (ANN, BOB)
+    make_tickets(10)
+    container.assignments.fetch(BOB, limit=OPEN - 1)
+    return container
+
+
+@contextmanager
+def waiting_for_agent(engine: Engine, agent_id: int, act: Callable[[], object]) -> Iterator[None]:
+    """Start `act` while somebody has the agent's row, and let it go on afterwards; it must succeed."""
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as other:
+            other.execute(LOCK_AGENT, {"id": agent_id})
+            acting = pool.submit(act)
+            with engine.connect() as connection:
+                assert wait_until(lambda: _waiters(connection) > 0, 10)
+                assert not acting.done()
+            yield
+        acting.result()
+
+
+def _waiters(connection) -> int:  # type: ignore[no-untyped-def]
+    count = connection.execute(WAITING).scalar_one()
+    connection.rollback()
+    return int(count)
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_no_ticket_is_locked_before_its_agent(made: Container, engine: Engine, name: str) -> None:
+    agent_id, ticket_id, act = ACTS[name]
+    with waiting_for_agent(engine, agent_id, lambda: act(made)), engine.connect() as connection:
+        connection.execute(text(IS_FREE.format(table="tickets")), {"id": ticket_id})
+
+
+def test_agents_are_locked_in_the_order_of_their_ids(made: Container, engine: Engine) -> None:
+    """Bob's ticket goes to Ann: while her row, the first, is with somebody else, Bob's is left alone."""
+
+    def to_ann() -> None:
+        made.lifecycle.assign(HELD, agent_id=ANN, actor_id=None)
+
+    with waiting_for_agent(engine, ANN, to_ann), engine.connect() as connection:
+        connection.execute(text(IS_FREE.format(table="agents")), {"id": BOB})
