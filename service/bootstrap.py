@@ -20,6 +20,7 @@ from service.store.assignments import PostgresAssignments
 from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.engine import make_engine
+from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
 from service.store.idempotency import PostgresIdempotency
 from service.store.invariants import PostgresInvariants
@@ -38,6 +39,7 @@ from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.customers import Customers
 from service.usecases.demo import Demo
+from service.usecases.figures import Figures
 from service.usecases.health import Health
 from service.usecases.idempotency import Idempotency
 from service.usecases.invariants import Invariants
@@ -81,6 +83,7 @@ class Container:
     queue_stats: QueueStats
     queue_rebuild: QueueRebuild
     invariants: Invariants
+    figures: Figures
     health: Health
     idempotency: Idempotency
     close: Callable[[], None]
@@ -129,6 +132,9 @@ def build_container(settings: Settings) -> Container:
         claim_lease_s=settings.claim_lease_s,
     )
 
+    queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
+    figure_store = PostgresFigures(engine)
+
     def close() -> None:
         queue.close()
         for made in (engine, background_engine):
@@ -169,7 +175,7 @@ def build_container(settings: Settings) -> Container:
             holder=f"{socket.gethostname()}:{os.getpid()}",
             clock=time.monotonic,
         ),
-        queue_stats=QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine)),
+        queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),
         invariants=Invariants(
             store=PostgresInvariants(background_engine),
@@ -177,7 +183,9 @@ def build_container(settings: Settings) -> Container:
             audit=audit,
             lease_s=settings.claim_lease_s,
             tick_s=settings.reconcile_fast_s,
+            figures=figure_store,
         ),
+        figures=Figures(stats=queue_stats, queue=queue, store=figure_store),
         health=Health(store=PostgresProbe(engine), queue=queue),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,

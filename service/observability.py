@@ -16,6 +16,7 @@ from typing import Any, Literal
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the HTTP request being served, where one is; every log line carries it."""
@@ -97,14 +98,30 @@ class HttpMetrics:
             ["method", "route"], registry=self._registry, buckets=_BUCKETS_S,
         )  # fmt: skip
 
+        self._fetches = Counter(
+            "fairdeal_fetches", "Fetches answered, by the path that dealt", ["served_by"], registry=self._registry
+        )
+        self._assigned = Counter("fairdeal_tickets_assigned", "Tickets dealt by fetches", registry=self._registry)
+
+    def count_fetch(self, *, served_by: str, assigned: int) -> None:
+        """Record one fetch: which path dealt, and how many tickets."""
+        self._fetches.labels(served_by).inc()
+        self._assigned.inc(assigned)
+
     def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Record one answered request. `route` is the rule that matched, never the path: ids would have no end."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def exposition(self) -> bytes:
-        """Write all metrics in the Prometheus text format, of all web processes together where there are several."""
-        return generate_latest(self._shared() or self._registry)
+    def exposition(self, *more: Collector) -> bytes:
+        """Write all metrics in the Prometheus text format, of all web processes together where there are several.
+
+        `more` collects what is no process's own, such as the state of the queue.
+        """
+        state = CollectorRegistry()
+        for collector in more:
+            state.register(collector)
+        return generate_latest(self._shared() or self._registry) + generate_latest(state)
 
     @staticmethod
     def _shared() -> CollectorRegistry | None:

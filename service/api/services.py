@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from service.usecases.agents import Agents
     from service.usecases.assignments import Assignments
     from service.usecases.customers import Customers
+    from service.usecases.figures import Figures
     from service.usecases.health import Health
     from service.usecases.idempotency import Idempotency
     from service.usecases.invariants import Invariants
@@ -58,6 +59,10 @@ class Services(Protocol):
     @property
     def sessions(self) -> Sessions:
         """Who is signed in."""
+
+    @property
+    def figures(self) -> Figures:
+        """What the metrics show."""
 
     @property
     def idempotency(self) -> Idempotency:

@@ -61,8 +61,8 @@ def make_engine(
 def _refuse_hung_up(connection: Any, _record: object, _lent: object) -> None:
     """Have the pool replace a connection that the server has ended while nobody used it, as it does when it restarts.
 
-    Nothing comes unasked but a goodbye, or word of a changed setting. Looking costs two microseconds, a ping would cost a
-    round trip.
+    Nothing comes unasked but a goodbye, or word of a changed setting. Looking costs two microseconds, a ping would
+    cost a round trip.
     """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)

@@ -215,6 +215,15 @@ idempotency_keys = Table(
 )
 Index("idempotency_keys_created_at_idx", idempotency_keys.c.created_at)
 
+invariant_checks = Table(
+    "invariant_checks",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("ok", Boolean),
+    Column("violations", BigInteger, nullable=False),
+    _timestamp("checked_at", now=True),
+)
+
 leases = Table(
     "leases",
     metadata,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from service.domain.errors import QueueUnavailable
+from service.usecases.ports.figures import CheckedInvariant, FigureStore
 from service.usecases.ports.invariants import Finding, InvariantStore
 from service.usecases.ports.queue import QueueAudit
 from service.usecases.ports.reconcile import AuditedTickets
@@ -63,10 +64,15 @@ class Invariants:
         audit: QueueAudit,
         lease_s: float,
         tick_s: float,
+        figures: FigureStore | None = None,
         gap_s: float = 0.5,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`lease_s` and `tick_s` say when a claim is overdue; `gap_s` is the pause before a second look."""
+        """`lease_s` and `tick_s` say when a claim is overdue; `gap_s` is the pause before a second look.
+
+        `figures` keeps what a check found, for the metrics.
+        """
+        self._figures = figures
         self._store = store
         self._audit = audit
         self._comparison = QueueComparison(audit=audit, open_tickets=open_tickets)
@@ -86,6 +92,10 @@ class Invariants:
             results["I10"] = _unjudged("I10", "no idempotency key is recorded", informational=True)
         results["I12"] = self._repairs()
         results |= self._queue_side(at_rest=at_rest)
+        if self._figures is not None:
+            self._figures.keep_invariants(
+                [CheckedInvariant(code=r.code, ok=r.ok, violations=r.violations) for r in results.values()]
+            )
         return tuple(results[code] for code in TITLES)
 
     def _repairs(self) -> InvariantResult:

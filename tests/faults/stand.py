@@ -60,6 +60,7 @@ class Options:
     app: str = APP
     database_via: Route | None = None
     redis_via: Route | None = None
+    redis_kind: type[Valkey] = Valkey
     environ: dict[str, str] = field(default_factory=dict)
     part_environ: dict[str, dict[str, str]] = field(default_factory=dict)
     """What one part alone is told."""
@@ -75,6 +76,7 @@ class Stand:
         self._template = template
         self._closing = contextlib.ExitStack()
         self._parts: list[Part] = []
+        self._redis_servers: list[Server] = []
         template.copy_to(directory / "postgres")
         ports: set[int] = set()
         for _ in range(3):
@@ -85,7 +87,7 @@ class Stand:
         )
         self.postgres = Server(self._postgres, directory / "postgres")
         self.redis_password = secrets.token_hex(16)
-        self.redis = self.describe_redis("redis", redis_port)
+        self.redis = self.describe_redis("redis", redis_port, options.redis_kind)
         self.web_port = web_port
         self.settings = self._settings(postgres_port, redis_port)
         self.keys = Keys(self.settings.queue_prefix)
@@ -97,7 +99,9 @@ class Stand:
             directory, log=self.directory / f"{name}.log", port=port,
             password=self.redis_password, account=server_account(directory),
         )  # fmt: skip
-        return Server(kind(**vars(description)), directory)
+        server = Server(kind(**vars(description)), directory)
+        self._redis_servers.append(server)
+        return server
 
     def start(self) -> None:
         """Start everything, with a queue that is trusted."""
@@ -129,7 +133,8 @@ class Stand:
         """End everything."""
         with contextlib.ExitStack() as stack:
             stack.callback(self.postgres.stop)
-            stack.callback(self.redis.kill)
+            for server in self._redis_servers:
+                stack.callback(server.kill)
             stack.callback(self._closing.close)
             for part in self._parts:
                 stack.callback(part.kill)
@@ -205,6 +210,10 @@ class Stand:
     def redis_client(self) -> Redis:
         """Connect to Redis. Close it."""
         return make_client(self.settings.redis_url, timeout_ms=5_000)
+
+    def redis_client_of(self, server: Server) -> Redis:
+        """Connect to another Redis than the one in service. Close it."""
+        return make_client(self._redis_url(server.port), timeout_ms=5_000)
 
     def redis_call(self, *command: str | int) -> Any:
         """Send one command to Redis."""

@@ -23,6 +23,7 @@ from service.api.schemas.moves import (
 )
 from service.api.schemas.tickets import TicketAnswer, TicketPath
 from service.api.services import services
+from service.api.telemetry import metrics
 from service.domain.errors import (
     AgentAtCapacity,
     AgentAway,
@@ -42,6 +43,7 @@ hand = resource("hand", "/api/tickets", tag="Hand", about="Getting and working t
 def fetch_tickets(body: FetchInput) -> Response:
     """Top the caller's hand up, oldest tickets first; harmless to repeat."""
     dealt = services().assignments.fetch(caller().user_id, limit=body.limit, operation_id=operation_id())
+    metrics().count_fetch(served_by=dealt.served_by, assigned=dealt.assigned_now)
     response = answers.answer(hand_json(dealt))
     response.headers["X-Fairdeal-Served-By"] = dealt.served_by
     return response

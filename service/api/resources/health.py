@@ -6,6 +6,7 @@ from flask import Response
 
 from service.api import answers
 from service.api.access import anonymous
+from service.api.gauges import StateCollector
 from service.api.openapi import outcomes, resource
 from service.api.schemas.health import AliveAnswer, ReadyAnswer, ready_json
 from service.api.services import services
@@ -36,4 +37,5 @@ def read_ready() -> Response:
 @anonymous
 def read_metrics() -> Response:
     """Expose metrics in the Prometheus text format."""
-    return Response(metrics().exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+    state = StateCollector(services().figures.read)
+    return Response(metrics().exposition(state), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -144,7 +144,7 @@ class ReconciliationStore(Protocol):
         """Mark runs as failed whose process died or whose job got lost; only the holder of the lease may say so."""
 
     def prune(self, *, runs_older_than_s: float, claims_older_than_s: float, limit: int) -> int:
-        """Remove old runs, claims and idempotency keys, at most `limit` of each, and count them; keys age as claims do."""
+        """Remove old runs, claims and idempotency keys (as old as claims), at most `limit` of each, and count them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

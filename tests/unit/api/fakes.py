@@ -26,6 +26,7 @@ from service.domain.model import (
     User,
 )
 from service.usecases.assignments import Hand
+from service.usecases.figures import State
 from service.usecases.health import HealthPart, HealthReport, HealthStatus
 from service.usecases.lifecycle import SaleResult
 from service.usecases.ports.people import SessionTokensData
@@ -202,6 +203,7 @@ class FakeServices:
         )
         self.reconciliations = Recorder({"request": RUN, "get": RUN, "page": one_page(RUN)})
         self.health = Recorder({"check": health_report()})
+        self.figures = Recorder({"read": State(queue=None, inversions=None, reconciliations=None, invariants=())})
 
 
 def health_report(**broken: str) -> HealthReport:

@@ -1,0 +1,70 @@
+"""The service's state as Prometheus gauges, read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.usecases.figures import State
+from service.usecases.ports.figures import ReconciliationFigures
+from service.usecases.queue_stats import QueueState
+
+
+class StateCollector(Collector):
+    """Turn what `read` returns into gauges; what cannot be read is left out, and `fairdeal_up` says so."""
+
+    def __init__(self, read: Callable[[], State]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the state and name its figures."""
+        state = self._read()
+        queue_is_up = state.queue is not None and state.queue.trusted is not None
+        parts = {"postgresql": state.queue is not None, "redis": queue_is_up}
+        yield _by("up", "1 when the part answers", "part", parts)
+        if state.queue is not None:
+            yield from _queue(state.queue)
+        if state.inversions is not None:
+            yield _one("inversions", "Tickets dealt before an older one of the same queue", state.inversions)
+        if state.reconciliations is not None:
+            yield from _reconciliations(state.reconciliations)
+        if state.invariants:
+            violations = {one.code: one.violations for one in state.invariants}
+            yield _by("invariant_violations", "Violations the last check found", "invariant", violations)
+            held = {one.code: one.ok for one in state.invariants if one.ok is not None}
+            yield _by("invariant_holds", "1 when the last check found it to hold", "invariant", held)
+            age_s = max(one.age_s for one in state.invariants)
+            yield _one("invariants_checked_seconds_ago", "Age of the last check", age_s)
+
+
+def _queue(state: QueueState) -> Iterator[Metric]:
+    yield _by("open_tickets", "Open tickets in PostgreSQL", "priority", state.open)
+    yield _one("oldest_open_seconds", "Age of the oldest open ticket", state.oldest_open_s or 0.0)
+    if state.queued is not None:
+        yield _by("queue_depth", "Ids in the queue", "priority", state.queued)
+    if state.trusted is not None:
+        yield _one("queue_trusted", "1 while the queue is trusted, 0 after a flush", state.trusted)
+    if state.open_claims is not None:
+        yield _one("claims_in_flight", "Claims not settled yet", state.open_claims)
+
+
+def _reconciliations(figures: ReconciliationFigures) -> Iterator[Metric]:
+    yield _by("drift_found_last_day", "Differences found between queue and PostgreSQL", "kind", figures.found)
+    yield _by("drift_repaired_last_day", "Differences repaired", "kind", figures.repaired)
+    yield _by("reconciliations_last_day", "Runs of the reconciler", "status", figures.runs)
+    if figures.last_done_s is not None:
+        yield _one("reconciled_seconds_ago", "Age of the last run that was done", figures.last_done_s)
+
+
+def _one(name: str, about: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"fairdeal_{name}", about, value=float(value))
+
+
+def _by(name: str, about: str, label: str, values: Mapping[Any, float]) -> Metric:
+    family = GaugeMetricFamily(f"fairdeal_{name}", about, labels=[label])
+    for key, value in values.items():
+        family.add_metric([str(key)], float(value))
+    return family

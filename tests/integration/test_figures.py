@@ -1,0 +1,75 @@
+"""The metrics, on the real parts: what is waiting, how it was dealt, what drifted, what holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
+from sqlalchemy import Engine
+
+from service.api.app import create_app
+from service.bootstrap import Container, build_container
+from service.config import Settings
+from service.domain.model import Priority
+from service.ticket_queue.keys import Keys
+from service.usecases.ports.people import AgentDraft
+from service.usecases.ports.reconcile import Tier
+
+PASSWORD = "Correct-horse-7"
+
+
+@pytest.fixture
+def client(container: Container) -> FlaskClient:
+    return create_app(container).test_client()
+
+
+def scrape(client: FlaskClient) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families(client.get("/metrics").get_data(as_text=True))
+    return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
+
+
+def test_backlog_and_fetches_are_shown(container: Container, client: FlaskClient, make_tickets: Any) -> None:
+    make_tickets(20)
+    make_tickets(2, "high")
+    container.agents.create(AgentDraft(username="ann", password=PASSWORD))
+    signed_in = client.post("/api/token", json={"username": "ann", "password": PASSWORD}).json["access"]
+    client.post("/api/tickets/fetch", headers={"Authorization": f"Bearer {signed_in}"})
+    shown = scrape(client)
+    assert shown["fairdeal_open_tickets", "medium"] == 5
+    assert shown["fairdeal_queue_depth", "high"] == 2
+    assert shown["fairdeal_queue_trusted",] == 1
+    assert shown["fairdeal_oldest_open_seconds",] > 0
+    assert shown["fairdeal_inversions",] == 0
+    assert shown["fairdeal_fetches_total", "queue"] == 1
+    assert shown["fairdeal_tickets_assigned_total",] == 15
+    assert shown["fairdeal_up", "redis"] == shown["fairdeal_up", "postgresql"] == 1
+
+
+def test_drift_and_checks_are_shown(
+    container: Container, client: FlaskClient, make_tickets: Any, redis_client: Redis, keys: Keys
+) -> None:
+    make_tickets(5)
+    redis_client.rpush(keys.queue(Priority.MEDIUM), "not an id")
+    container.reconciler.run(tier=Tier.FULL, trigger="test")
+    container.invariants.check(at_rest=True)
+    shown = scrape(client)
+    assert shown["fairdeal_drift_repaired_last_day", "poison"] == 1
+    assert shown["fairdeal_reconciliations_last_day", "done"] == 1
+    assert shown["fairdeal_reconciled_seconds_ago",] >= 0
+    assert shown["fairdeal_invariant_holds", "I5"] == 1
+    assert shown["fairdeal_invariant_violations", "I7"] == 0
+    assert shown["fairdeal_invariants_checked_seconds_ago",] >= 0
+
+
+@pytest.mark.parametrize(("setting", "part"), [("redis_url", "redis"), ("database_url", "postgresql")])
+def test_a_part_that_is_away_is_shown_as_such(engine: Engine, settings: Settings, setting: str, part: str) -> None:
+    nowhere = {"redis_url": "redis://127.0.0.1:1/0", "database_url": "postgresql+psycopg2://x@127.0.0.1:1/x"}
+    built = build_container(settings.model_copy(update={setting: nowhere[setting]}))
+    try:
+        shown = scrape(create_app(built).test_client())
+    finally:
+        built.close()
+    assert shown["fairdeal_up", part] == 0

@@ -1,0 +1,312 @@
+"""The state machine of the service without faults: every operation, and what must hold after each.
+
+Whatever happens, PostgreSQL must be exactly what the model says: status, holder, epoch and buyer of each ticket, each
+agent's counter. While nothing has gone wrong (`in_line`), queue, held sets and ledger must be exact as well, and so is
+the order in which tickets are dealt. `struck` operations, of the subclass, may end in an error, but never halfway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from service.domain.errors import FairdealError, StoreUnavailable
+from service.domain.model import Availability, Level, Priority
+from service.usecases.assignments import Hand
+from service.usecases.ports.people import AgentChanges
+from service.usecases.ports.reconcile import RunStatus, Tier
+from service.usecases.ports.tickets import Buyer, Claimed, TicketChanges, TicketDraft
+from tests.property.failpoints import Crash, Done, Fault
+from tests.property.model import AgentState, Model
+from tests.property.world import World
+
+READS = {"agent", "hand", "claimed_by", "get"}
+"""Store calls that change nothing."""
+
+STAFF = (
+    ("ann", AgentState(level=Level.JUNIOR)),
+    ("bob", AgentState(level=Level.SENIOR)),
+    ("cid", AgentState(level=Level.JUNIOR, capacity=3)),
+)
+MOST_AGENTS = 6
+
+AGENT = st.integers(0, MOST_AGENTS - 1)
+PICK = st.integers(0, 60)
+PRIORITY = st.sampled_from(Priority)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an operation ended, and the writes to PostgreSQL that took effect."""
+
+    result: Any
+    error: BaseException | None
+    struck: bool
+    writes: tuple[Done, ...]
+
+
+class Operations(RuleBasedStateMachine):
+    """Everything users do."""
+
+    world: World
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.in_line = True
+        self.armed: Fault | None = None
+
+    @initialize()
+    def open_the_desk(self) -> None:
+        self.world.empty()
+        for name, state in STAFF:
+            self.model = self.model.hired(self.world.hire(name, state), state)
+
+    # What there is to choose from
+
+    def agent(self, number: int) -> int:
+        return sorted(self.model.agents)[number % len(self.model.agents)]
+
+    def ticket(self, pick: int, *, of: int | None = None) -> int:
+        """Pick a ticket: mostly of those that an agent holds or has worked, where there are any."""
+        theirs = [i for i, ticket in self.model.tickets.items() if ticket.agent == of is not None]
+        among = theirs if theirs and pick < 50 else sorted(self.model.tickets)
+        return among[pick % len(among)] if among else pick + 1
+
+    # Doing, and comparing with the model
+
+    def attempt(self, call: Callable[[], Any]) -> Outcome:
+        """Run an operation under the fault that is armed, if any."""
+        fault, self.armed = self.armed, None
+        self.world.clock.now += 60
+        result, error = None, None
+        with self.world.failpoints.during(fault):
+            try:
+                result = call()
+            except (FairdealError, Crash) as raised:
+                error = raised
+        struck = self.world.failpoints.struck
+        self.in_line = self.in_line and not struck
+        writes = tuple(done for done in self.world.failpoints.done if done.name not in READS)
+        return Outcome(result=result, error=error, struck=struck, writes=writes)
+
+    def perform(self, predict: Callable[[], Model], call: Callable[[], Any]) -> Outcome:
+        """Run an operation that the model can foretell: one write, or one error and nothing written."""
+        expected, after = None, self.model
+        try:
+            after = predict()
+        except FairdealError as refused:
+            expected = type(refused)
+        outcome = self.attempt(call)
+        if outcome.writes:
+            assert expected is None, f"{expected} expected, but it was done"
+            self.model = after
+        if outcome.error is None:
+            assert expected is None
+            assert outcome.writes
+        else:
+            self.check_error(outcome, expected)
+        return outcome
+
+    def check_error(self, outcome: Outcome, expected: type[FairdealError] | None) -> None:
+        """An operation that was struck may not know its outcome; the queue's trouble is never the user's."""
+        kind = type(outcome.error)
+        if kind in {StoreUnavailable, Crash}:
+            assert outcome.struck, outcome.error
+        else:
+            assert kind is expected, (outcome.error, expected)
+
+    # Tickets
+
+    @rule(priorities=st.lists(PRIORITY, min_size=1, max_size=8))
+    def create(self, priorities: list[Priority]) -> None:
+        drafts = [TicketDraft(subject="Printer on fire", priority=priority) for priority in priorities]
+        outcome = self.attempt(lambda: self.world.tickets.create_many(drafts, actor_id=None))
+        for write in outcome.writes:
+            ids = [ticket.id for ticket in write.result]
+            assert ids == sorted(set(ids))
+            assert min(ids) > max(self.model.tickets, default=0), "an id is the place in the creation order"
+            self.model = self.model.created(dict(zip(ids, priorities, strict=True)))
+        if outcome.error is None:
+            assert len(outcome.writes) == 1
+        else:
+            self.check_error(outcome, None)
+
+    @rule(pick=PICK, priority=PRIORITY)
+    def change_priority(self, pick: int, priority: Priority) -> None:
+        ticket = self.ticket(pick)
+        changes = TicketChanges(priority=priority)
+        self.perform(
+            lambda: self.model.reprioritised(ticket, priority),
+            lambda: self.world.tickets.update(ticket, changes, actor_id=None),
+        )
+
+    @rule(pick=PICK)
+    def delete_ticket(self, pick: int) -> None:
+        ticket = self.ticket(pick)
+        self.perform(lambda: self.model.removed(ticket), lambda: self.world.tickets.delete(ticket, actor_id=None))
+
+    # Dealing
+
+    @rule(number=AGENT, limit=st.none() | st.integers(1, 15))
+    def fetch(self, number: int, limit: int | None) -> None:
+        agent, before = self.agent(number), self.model
+        outcome = self.attempt(lambda: self.world.assignments.fetch(agent, limit=limit))
+        from_queue = self.dealt(outcome, "claim")
+        from_database = self.dealt(outcome, "claim_oldest")
+        dealt = [*from_queue, *from_database]
+        wanted = 0 if before.refusal(agent) else max(0, min(before.room(agent), limit or 15))
+        due = before.due(agent)
+        assert len(dealt) <= wanted
+        assert len(set(dealt)) == len(dealt)
+        assert set(dealt) <= set(due), "open, and fit for the agent's level"
+        left = [ticket for ticket in due if ticket not in from_queue]
+        if any(write.name == "claim_oldest" for write in outcome.writes):
+            assert from_database == left[: wanted - len(from_queue)], "PostgreSQL alone deals the oldest"
+        if self.in_line:
+            assert dealt == due[:wanted], "the oldest, first priority first"
+        self.model = before.dealt(agent, dealt)
+        if outcome.error is None:
+            self.check_hand(agent, outcome.result, dealt, by_database=from_database)
+        else:
+            self.check_error(outcome, before.refusal(agent))
+
+    @staticmethod
+    def dealt(outcome: Outcome, name: str) -> list[int]:
+        """List what the arbiter assigned by one way or the other."""
+        verdicts: list[Claimed] = [write.result for write in outcome.writes if write.name == name]
+        return [ticket.id for verdict in verdicts for ticket in verdict.assigned]
+
+    def check_hand(self, agent: int, hand: Hand, dealt: list[int], *, by_database: list[int]) -> None:
+        assert [ticket.id for ticket in hand.tickets] == self.model.hand(agent)
+        assert (hand.held, hand.capacity) == (len(hand.tickets), self.model.agents[agent].capacity)
+        assert hand.assigned_now == len(dealt)
+        assert hand.served_by == "database" or not by_database
+
+    @rule(number=AGENT)
+    def return_all(self, number: int) -> None:
+        agent = self.agent(number)
+        self.perform(
+            lambda: self.model.returned_all(agent), lambda: self.world.assignments.return_all(agent, actor_id=None)
+        )
+
+    # Work
+
+    @rule(
+        act=st.sampled_from(["start", "resolve", "close", "release"]),
+        number=AGENT,
+        pick=PICK,
+        lag=st.none() | st.integers(0, 1),
+    )
+    def work(self, act: str, number: int, pick: int, lag: int | None) -> None:
+        """Let an agent work a ticket, with the epoch they know (`lag` behind), or none."""
+        agent = self.agent(number)
+        ticket = self.ticket(pick, of=agent)
+        known = self.model.tickets.get(ticket)
+        epoch = None if lag is None or known is None else known.epoch - lag
+        method = getattr(self.world.lifecycle, act)
+        more = {"reason": "lunch"} if act == "release" else {}
+        self.perform(
+            lambda: self.model.worked(act, agent, ticket, epoch=epoch),
+            lambda: method(agent, ticket, expected_epoch=epoch, **more),
+        )
+
+    @rule(number=AGENT, pick=PICK, customer=st.integers(0, 2))
+    def sell(self, number: int, pick: int, customer: int) -> None:
+        agent, email = self.agent(number), f"kim{customer}@example.com"
+        ticket = self.ticket(pick, of=agent)
+        self.perform(
+            lambda: self.model.sold(agent, ticket, email),
+            lambda: self.world.lifecycle.sell(agent, ticket, Buyer(name="Kim", email=email)),
+        )
+
+    @rule(act=st.sampled_from(["return", "reopen"]), number=AGENT, pick=PICK)
+    def give_back(self, act: str, number: int, pick: int) -> None:
+        ticket = self.ticket(pick, of=self.agent(number))
+        method = {"return": self.world.lifecycle.return_one, "reopen": self.world.lifecycle.reopen}[act]
+        self.perform(lambda: self.model.given_back(act, ticket), lambda: method(ticket, actor_id=None))
+
+    @rule(number=AGENT, pick=PICK)
+    def assign(self, number: int, pick: int) -> None:
+        agent, ticket = self.agent(number), self.ticket(pick)
+        self.perform(
+            lambda: self.model.assigned(ticket, agent),
+            lambda: self.world.lifecycle.assign(ticket, agent_id=agent, actor_id=None),
+        )
+
+    # Agents
+
+    @rule(number=AGENT, active=st.booleans())
+    def activate(self, number: int, *, active: bool) -> None:
+        self.change_agent(number, AgentChanges(is_active=active), active=active)
+
+    @rule(number=AGENT, availability=st.sampled_from(Availability))
+    def be_away(self, number: int, availability: Availability) -> None:
+        self.change_agent(number, AgentChanges(availability=availability), availability=availability)
+
+    @rule(number=AGENT, capacity=st.integers(1, 15))
+    def change_capacity(self, number: int, capacity: int) -> None:
+        self.change_agent(number, AgentChanges(capacity=capacity), capacity=capacity)
+
+    def change_agent(self, number: int, asked: AgentChanges, **changes: object) -> None:
+        agent = self.agent(number)
+        self.perform(
+            lambda: self.model.changed(agent, **changes),
+            lambda: self.world.agents.update(agent, asked, actor_id=None),
+        )
+
+    @precondition(lambda self: len(self.model.agents) < MOST_AGENTS)
+    @rule(level=st.sampled_from(Level), capacity=st.integers(1, 15))
+    def hire(self, level: Level, capacity: int) -> None:
+        state = AgentState(level=level, capacity=capacity)
+        self.model = self.model.hired(self.world.hire(f"agent{len(self.model.agents)}", state), state)
+
+    @precondition(lambda self: len(self.model.agents) > len(STAFF))
+    @rule(number=AGENT)
+    def delete_agent(self, number: int) -> None:
+        agent = self.agent(number)
+        self.perform(
+            lambda: self.model.changed(agent, deleted=True), lambda: self.world.agents.delete(agent, actor_id=None)
+        )
+
+    # Redis that forgets its scripts, and a reconciler with nothing to do, are no faults
+
+    @rule()
+    def forget_scripts(self) -> None:
+        self.world.redis.script_flush()
+
+    @precondition(lambda self: self.in_line and self.armed is None)
+    @rule(tier=st.sampled_from(Tier))
+    def reconcile_for_nothing(self, tier: Tier) -> None:
+        run = self.attempt(lambda: self.world.reconciler.run(tier=tier, trigger="test")).result
+        assert (run.status, run.found, run.repaired) == (RunStatus.DONE, {}, {})
+
+    # What must hold
+
+    @invariant()
+    def postgresql_is_as_the_model(self) -> None:
+        tickets, agents, held = self.world.as_stored()
+        assert tickets == self.model.tickets
+        assert agents == self.model.agents
+        for agent, state in agents.items():
+            assert held[agent] == len(self.model.hand(agent)) <= state.capacity
+
+    @invariant()
+    def queue_and_hands_are_in_line(self) -> None:
+        if self.in_line:
+            self.check_line(in_flight=set())
+
+    def check_line(self, *, in_flight: set[int]) -> None:
+        """The queue is what is open, the held sets are the hands; only claims in flight may differ."""
+        assert self.world.in_flight() == in_flight
+        for priority in Priority:
+            queued, opened = self.world.queued(priority), self.model.opened(priority)
+            assert queued == [ticket for ticket in opened if ticket in queued], "ascending, each once, all open"
+            assert set(opened) - set(queued) <= in_flight
+        for agent in self.model.agents:
+            hand, held = set(self.model.hand(agent)), self.world.held_set(agent)
+            assert hand <= held <= hand | in_flight
