@@ -1,7 +1,7 @@
 """Lua scripts: loaded from files, called by name, run at most once for each call.
 
 A script's header names its KEYS and ARGV; callers pass them by those names, so the two cannot drift apart. A name that
-ends in ``...`` takes the rest as a list.
+ends in ``...`` takes the rest as a list. ``USES: order`` puts ``shared/order.lua`` in front of the script.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from redis.exceptions import NoScriptError
 
 LUA = Path(__file__).parent / "lua"
 
+_USES = re.compile(r"^-- USES: (\w+)$", re.MULTILINE)
 _HEADER = re.compile(r"^-- (KEYS|ARGV):(.*)$", re.MULTILINE)
 
 Argument = str | int | Sequence[str] | Sequence[int]
@@ -58,5 +59,7 @@ class Script:
 
 @cache
 def script(name: str) -> Script:
-    """Load ``lua/<name>.lua``."""
-    return Script(name, (LUA / f"{name}.lua").read_text(encoding="utf-8"))
+    """Load ``lua/<name>.lua`` and what it uses."""
+    source = (LUA / f"{name}.lua").read_text(encoding="utf-8")
+    used = [(LUA / "shared" / f"{part}.lua").read_text(encoding="utf-8") for part in _USES.findall(source)]
+    return Script(name, "\n".join([*used, source]))

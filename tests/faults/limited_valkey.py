@@ -1,4 +1,4 @@
-"""A Valkey whose disk can be filled: writes beyond RLIMIT_FSIZE fail instead of killing it."""
+"""A Valkey whose disk can be filled: what it appends beyond a limit fails as on a full disk, and does not kill it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from scripts.embedded_valkey import _CONFIGURATION, Valkey
 from scripts.ports import LOOPBACK
 
 
+FILE_LIMIT_BLOCKS = 2_048
+"""One MiB, in the blocks of 512 bytes that the shell counts in."""
+
+
 class ValkeyThatMayFillUp(Valkey):
-    """Started by a shell that ignores SIGXFSZ, which a process passes on to what it becomes."""
+    """Started by a shell that limits the size of files and ignores SIGXFSZ: a process passes both on to what it becomes."""
 
     def spawn(self) -> child.Process:
         """Start it as `Valkey` does, by way of a shell."""
@@ -21,9 +25,9 @@ class ValkeyThatMayFillUp(Valkey):
             host=LOOPBACK, port=self.port, password=self.password, appendonly="yes"
         )
         write_private(self.data / "valkey.conf", configuration, self.account)
-        ignoring = 'trap "" XFSZ; exec "$0" "$1"'
+        limited = f'trap "" XFSZ; ulimit -S -f {FILE_LIMIT_BLOCKS}; exec "$0" "$1"'
         with self.log.open("ab") as log:
             return child.spawn(
-                ["/bin/sh", "-c", ignoring, self.binary, f"{working_directory(self.data, self.account)}/valkey.conf"],
+                ["/bin/sh", "-c", limited, self.binary, f"{working_directory(self.data, self.account)}/valkey.conf"],
                 environ=server_environment(os.environ), cwd=self.data, output=log, account=self.account,
             )  # fmt: skip

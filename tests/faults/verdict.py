@@ -33,7 +33,7 @@ SOLD = """
 SELECT t.id, t.status, t.agent_id, c.email FROM tickets t JOIN customers c ON c.id = t.customer_id
 """
 HANDS = "SELECT agent_id, id FROM tickets WHERE status IN ('assigned', 'in_progress') AND deleted_at IS NULL"
-REPAIRS = "SELECT sum(CAST(value AS bigint)) AS repaired FROM reconciliations r, jsonb_each_text(r.repaired) WHERE key <> 'untrusted'"
+REPAIRS = "SELECT sum(CAST(value AS bigint)) AS repaired FROM reconciliations r, jsonb_each_text(r.repaired) WHERE key <> 'rebuilt'"
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 

@@ -184,7 +184,9 @@ def test_moves_wrong_types_aside_and_keeps_trust_where_only_hands_were_wrong(
     assert audit.repair_key_types() == [keys.queue(MEDIUM)]
     assert not queue.is_trusted()
     assert audit.wrong_key_types() == []
-    assert sorted(redis_client.mget(redis_client.scan_iter("*aside*"))) == ["x", "y"]
+    aside = list(redis_client.scan_iter("*aside*"))
+    assert sorted(redis_client.mget(aside)) == ["x", "y"]
+    assert all(redis_client.ttl(key) > 6 * 24 * 3600 for key in aside)
 
 
 def test_a_generation_of_the_wrong_type_is_no_trust(

@@ -57,7 +57,7 @@ def replace_user(path: UserPath, body: UserReplacement) -> Response:
 @users.patch("/<id:user_id>", responses=outcomes(200, UserAnswer, NotFound, AlreadyExists, Conflict))
 @allow(Role.ADMIN)
 def change_user(path: UserPath, body: UserPatch) -> Response:
-    """Change some fields of a user; a new password or role, or deactivation, ends their sessions."""
+    """Change some fields of a user; a new password or deactivation ends their sessions, a new role counts at once."""
     user = services().users.update(path.user_id, body.changes(), actor_id=caller().user_id)
     return answers.answer(user_json(user))
 

@@ -1,6 +1,7 @@
 -- Pop the oldest ids an agent may take, under the cap, and note the claim in the ledger; all or nothing.
 -- A claim id seen within the last minute gets its first answer again and pops nothing.
 -- Counts inversions: ids popped before an older one that was in the same queue at that moment. There should be none.
+-- USES: order
 -- KEYS: generation held claims reply quarantine inversions queue...
 -- ARGV: claim_id agent_id wanted capacity reply_ttl_s letter...
 -- RETURNS: {trusted, full, packed}: 1 or 0, 1 or 0, and the tickets as "m12,m15" ("" for none).
@@ -30,13 +31,6 @@ end
 
 local function is_id(entry)
     return #entry <= 19 and string.find(entry, '^[1-9]%d*$') ~= nil
-end
-
-local function less(a, b)
-    if #a ~= #b then
-        return #a < #b
-    end
-    return a < b
 end
 
 local left = math.min(wanted, room)

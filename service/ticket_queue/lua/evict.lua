@@ -2,6 +2,7 @@
 -- Where an id belongs it is found by binary search and marked by LSET, and one LREM removes all marks: one walk over the
 -- list for the whole batch. What is not there, and everything if `everywhere` is 1, costs a walk of its own, so there
 -- are at most `max_walks` of those; ids beyond that are left for the next call.
+-- USES: order
 -- KEYS: queue
 -- ARGV: everywhere max_walks id...
 -- RETURNS: the ids that were removed.
@@ -10,32 +11,12 @@ local everywhere, max_walks = ARGV[1] == '1', tonumber(ARGV[2])
 local FIRST_ID = 3
 local MARK = 'evicted'
 
-local function less(a, b)
-    if #a ~= #b then
-        return #a < #b
-    end
-    return a < b
-end
-
-local function place_of(id, length)
-    local low, high = 0, length
-    while low < high do
-        local middle = math.floor((low + high) / 2)
-        if less(redis.call('LINDEX', queue, middle), id) then
-            low = middle + 1
-        else
-            high = middle
-        end
-    end
-    return low
-end
-
 -- All places are found before the first mark is set: marks would mislead the search.
 local length = redis.call('LLEN', queue)
 local removed, places, elsewhere = {}, {}, {}
 for i = FIRST_ID, #ARGV do
     local id = ARGV[i]
-    local place = everywhere and length or place_of(id, length)
+    local place = everywhere and length or place_of(queue, id, 0, length)
     if place < length and redis.call('LINDEX', queue, place) == id then
         places[#places + 1] = place
         removed[#removed + 1] = id

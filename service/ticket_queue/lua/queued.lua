@@ -1,31 +1,12 @@
 -- Look ids up in a queue: exact where the queue is in order.
 -- Ids that lie close together are found in one stretch of entries after the other; one that does not follow closely is
 -- searched for. Tickets created lately are such a run at the tail.
+-- USES: order
 -- KEYS: queue
 -- ARGV: id...
 -- RETURNS: those of the ids that are in the queue; they must come ascending.
 local queue = KEYS[1]
 local STRETCH = 128
-
-local function less(a, b)
-    if #a ~= #b then
-        return #a < #b
-    end
-    return a < b
-end
-
-local function place_of(id, low, length)
-    local high = length
-    while low < high do
-        local middle = math.floor((low + high) / 2)
-        if less(redis.call('LINDEX', queue, middle), id) then
-            low = middle + 1
-        else
-            high = middle
-        end
-    end
-    return low
-end
 
 local length = redis.call('LLEN', queue)
 local stretch, at, from = {}, 1, 0 -- entries read, the place among them, the index of the first
@@ -44,7 +25,7 @@ local function go_to(id)
     end
     read(after)
     if less(stretch[#stretch], id) then
-        read(place_of(id, after + #stretch, length))
+        read(place_of(queue, id, after + #stretch, length))
     end
     while at <= #stretch and less(stretch[at], id) do
         at = at + 1

@@ -1,36 +1,17 @@
 -- Take ids out of a queue where they stand near either end. Ids deep inside are left: LREM over a long list would
 -- stall everybody, and a phantom costs one wasted pop.
+-- USES: order
 -- KEYS: queue
 -- ARGV: max_scan id...
 -- RETURNS: how many were removed.
 local queue = KEYS[1]
 local max_scan = tonumber(ARGV[1])
 
-local function less(a, b)
-    if #a ~= #b then
-        return #a < #b
-    end
-    return a < b
-end
-
-local function place_of(id, length)
-    local low, high = 0, length
-    while low < high do
-        local middle = math.floor((low + high) / 2)
-        if less(redis.call('LINDEX', queue, middle), id) then
-            low = middle + 1
-        else
-            high = middle
-        end
-    end
-    return low
-end
-
 local removed = 0
 for i = 2, #ARGV do
     local id = ARGV[i]
     local length = redis.call('LLEN', queue)
-    local place = place_of(id, length)
+    local place = place_of(queue, id, 0, length)
     if place < length and redis.call('LINDEX', queue, place) == id then
         if place <= max_scan then
             removed = removed + redis.call('LREM', queue, 1, id)
