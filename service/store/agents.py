@@ -51,12 +51,13 @@ _SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
 _PROFILE = ("level", "availability", "auto_assign", "capacity")
 
 
-def _agent(row: RowMapping) -> Agent:
+def agent_from(row: RowMapping) -> Agent:
+    """Build an agent from a row of `agents_query`."""
     values = {name: row[name] for name in _NAMES}
     return Agent(**{**values, "level": Level(row["level"]), "availability": Availability(row["availability"])})
 
 
-def _agents(*more: ColumnElement[Any]) -> Select[Any]:
+def agents_query(*more: ColumnElement[Any]) -> Select[Any]:
     """Select the agents who are there: neither deleted nor turned into something else."""
     joined = select(*_COLUMNS, *more).join(users, users.c.id == agents.c.id)
     return joined.where(users.c.deleted_at.is_(None), users.c.role == Role.AGENT.value)
@@ -68,12 +69,12 @@ def _profile_values(given: AgentDraft | AgentChanges | AgentProfile) -> dict[str
 
 
 def _read(connection: Connection, agent_id: int) -> Agent | None:
-    row = connection.execute(_agents().where(agents.c.id == agent_id)).mappings().one_or_none()
-    return None if row is None else _agent(row)
+    row = connection.execute(agents_query().where(agents.c.id == agent_id)).mappings().one_or_none()
+    return None if row is None else agent_from(row)
 
 
 def _reread(connection: Connection, agent_id: int) -> Agent:
-    return _agent(connection.execute(_agents().where(agents.c.id == agent_id)).mappings().one())
+    return agent_from(connection.execute(agents_query().where(agents.c.id == agent_id)).mappings().one())
 
 
 def _check_capacity(connection: Connection, agent_id: int, capacity: int) -> None:
@@ -127,7 +128,7 @@ class PostgresAgents:
                 columns=_SORT_KEYS,
                 id_column=agents.c.id,
                 request=request,
-                build=lambda row: _agent(row._mapping),
+                build=lambda row: agent_from(row._mapping),
             )
 
     def update(self, agent_id: int, changes: AgentChanges, *, actor_id: int | None) -> StoredAgent:
@@ -157,7 +158,7 @@ def _lock(connection: Connection, agent_id: int) -> User:
 
 
 def _filtered(wanted: AgentFilter) -> Select[Any]:
-    query = _agents(USERNAME_KEY)
+    query = agents_query(USERNAME_KEY)
     if wanted.text:
         query = query.where(matching(wanted.text))
     if wanted.level is not None:

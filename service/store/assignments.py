@@ -13,32 +13,13 @@ from service.domain.errors import StoreUnavailable
 from service.domain.model import HELD, Agent, Cause, QueuedTicket, Ticket, TicketStatus
 from service.domain.policy import sources
 from service.store import arbiter, moves, returns, rows
+from service.store.agents import agent_from, agents_query
 from service.store.customers import find_or_create
 from service.store.engine import statement, transaction
-from service.store.tables import agents, claims, customers, tickets, users
+from service.store.tables import agents, claims, customers, tickets
 from service.usecases.ports.tickets import Buyer, Claimed, Move, Moved
 
-_AGENT_COLUMNS = (
-    agents.c.id,
-    users.c.username,
-    users.c.email,
-    users.c.first_name,
-    users.c.last_name,
-    users.c.phone,
-    agents.c.is_active,
-    agents.c.level,
-    agents.c.availability,
-    agents.c.auto_assign,
-    agents.c.capacity,
-    agents.c.held,
-    agents.c.created_at,
-    agents.c.updated_at,
-)
-_AGENT = (
-    select(*_AGENT_COLUMNS)
-    .join(users, users.c.id == agents.c.id)
-    .where(agents.c.id == bindparam("agent_id"), users.c.deleted_at.is_(None))
-)
+_AGENT = agents_query().where(agents.c.id == bindparam("agent_id"))
 _HAND = (
     select(*rows.TICKET_COLUMNS)
     .where(
@@ -71,7 +52,7 @@ class PostgresAssignments:
         """Read an agent's profile."""
         with statement(self._engine) as connection:
             row = connection.execute(_AGENT, {"agent_id": agent_id}).mappings().one_or_none()
-        return None if row is None else rows.agent(row)
+        return None if row is None else agent_from(row)
 
     def claim(self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int) -> Claimed:
         """Ask the arbiter about popped tickets: one statement, one round trip, one commit."""

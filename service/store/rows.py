@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, func
 
 from service.domain.errors import NotFound
-from service.domain.model import Agent, Availability, Cause, Level, Priority, Ticket, TicketEvent, TicketStatus
+from service.domain.model import Cause, Priority, Ticket, TicketEvent, TicketStatus
 from service.store.tables import ticket_events, tickets
 
 MAX_BIGINT = 2**63 - 1
@@ -48,8 +48,3 @@ def event(row: RowMapping) -> TicketEvent:
             "to_status": row["to_status"] and TicketStatus(row["to_status"]),
         }
     )
-
-
-def agent(row: RowMapping) -> Agent:
-    """Build an agent from a joined row of agents and users."""
-    return Agent(**{**row, "level": Level(row["level"]), "availability": Availability(row["availability"])})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -12,6 +13,8 @@ from sqlalchemy import Engine, text
 from scripts.waiting import wait_until
 from service.bootstrap import Container
 from service.domain.model import Priority
+from service.store.assignments import PostgresAssignments
+from service.store.engine import make_engine
 from service.usecases.ports.people import AgentChanges
 from service.usecases.ports.tickets import Buyer, TicketChanges
 
@@ -84,3 +87,15 @@ def test_agents_are_locked_in_the_order_of_their_ids(made: Container, engine: En
 
     with waiting_for_agent(engine, ANN, to_ann), engine.connect() as connection:
         connection.execute(text(IS_FREE.format(table="agents")), {"id": BOB})
+
+
+def test_without_a_queue_nobody_waits_for_tickets_that_others_are_taking(
+    engine: Engine, database_url: str, make_agent: Make, make_tickets: MakeMany
+) -> None:
+    agent, created = make_agent(), make_tickets(10, enqueue=False)
+    impatient = make_engine(database_url, statement_timeout_ms=2_000, pool_size=1, application_name="fairdeal-tests")
+    with engine.begin() as other:
+        other.execute(text("SELECT 1 FROM tickets WHERE id = ANY (:ids) FOR NO KEY UPDATE"), {"ids": created[:4]})
+        verdict = PostgresAssignments(impatient).claim_oldest(claim_id=uuid4(), agent_id=agent, limit=3)
+    impatient.dispose()
+    assert [ticket.id for ticket in verdict.assigned] == created[4:7]

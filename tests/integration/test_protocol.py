@@ -193,3 +193,15 @@ def test_what_the_cap_cuts_off_goes_back_to_its_place(
     assert hand.assigned_now == 2
     assert [int(entry) for entry in redis_client.lrange(keys.queue(Priority.MEDIUM), 0, -1)] == created[2:]
     assert redis_client.smembers(keys.held(agent)) == {str(ticket_id) for ticket_id in created[:2]}
+
+
+def test_phantoms_are_replaced_from_the_queue_as_long_as_there_are_few(
+    engine: Engine, queue: RedisTicketQueue, make_agent: Make, make_tickets: MakeMany, redis_client: Redis, keys: Keys
+) -> None:
+    ann, bob, created = make_agent("ann"), make_agent("bob"), make_tickets(40)
+    subject = Assignments(store=PostgresAssignments(engine), queue=queue)
+    subject.fetch(ann)
+    redis_client.lpush(keys.queue(Priority.MEDIUM), *reversed(created[:15]))
+    hand = subject.fetch(bob)
+    assert ([ticket.id for ticket in hand.tickets], hand.served_by) == (created[15:30], "queue")
+    assert redis_client.smembers(keys.held(bob)) == {str(ticket_id) for ticket_id in created[15:30]}
