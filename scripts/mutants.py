@@ -30,10 +30,12 @@ STOPPING: StopSteps = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0))
 LONGEST_S = 300.0
 """How long the tests of one mutant may take; a mutant that hangs is not caught by anything that says what is wrong."""
 
+LONGEST_REASON = 100
+
 PASSED, FAILED = 0, 1
 """Exit statuses of pytest; all others mean that it could not do its work."""
 
-_FAILURE = re.compile(r"^FAILED (?:tests/)?(\S+)", re.MULTILINE)
+_FAILURE = re.compile(r"^FAILED (?:tests/)?(\S+)(?: - (.*))?", re.MULTILINE)
 _ERROR = re.compile(r"^ERROR (.*)$", re.MULTILINE)
 
 
@@ -59,7 +61,8 @@ class Trial:
         """Run pytest on the tree, tied to our life."""
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *self.tests]
         with (self.tree / "pytest.log").open("wb") as log:
-            self.process = spawn(command, environ={**environ, "PYTHONPATH": str(self.tree)}, cwd=self.tree, output=log)
+            environ = {**environ, "PYTHONPATH": str(self.tree), "COLUMNS": "400"}  # wide enough for the reasons
+            self.process = spawn(command, environ=environ, cwd=self.tree, output=log)
         self.started_at = time.monotonic()
 
     def is_over(self) -> bool:
@@ -78,9 +81,9 @@ class Trial:
             stop(self.process, STOPPING)
 
     def verdict(self) -> str | None:
-        """Name the test that failed; None when there was none."""
-        failure = _FAILURE.search(self.output)
-        return failure[1] if self.status == FAILED and failure is not None else None
+        """Name the test that failed, and why; None when there was none."""
+        failure = _FAILURE.search(self.output) if self.status == FAILED else None
+        return None if failure is None else f"`{failure[1]}`: {(failure[2] or '')[:LONGEST_REASON]}"
 
     def trouble(self) -> str:
         """Say why there is no verdict."""
@@ -127,10 +130,8 @@ def run(trials: Sequence[Trial], stop_request: StopRequest) -> None:
 def table(trials: Sequence[Trial]) -> str:
     """Show what caught each mutant."""
     rows = [("mutant", "caught by", "seconds"), ("---", "---", "---:")]
-    rows += [
-        (trial.name, trial.verdict() or f"NOTHING ({trial.trouble()})", f"{trial.seconds:.1f}") for trial in trials
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows += [(each.name, each.verdict() or f"NOTHING: {each.trouble()}", f"{each.seconds:.1f}") for each in trials]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
 
 
 def main(names: Sequence[str]) -> int:

@@ -34,9 +34,14 @@ _WITHOUT_WORKERS = (
     "no:xdist",
 )
 
+FAULTS = "--faults"
+"""The long part of the fault suite; without this or a path below tests/faults it is left out, see its conftest."""
+
 
 def pytest_arguments(given: list[str], *, cpus: int) -> list[str]:
     """Add the number of worker processes, 2 to 4, unless `given` says how many or makes them useless."""
+    if FAULTS in given:
+        given = ["-m", "faults", *(argument for argument in given if argument != FAULTS)]
     if any(argument.split("=")[0] in _WITHOUT_WORKERS or argument.startswith("-n") for argument in given):
         return given
     return ["-n", str(min(max(cpus, 2), 4)), *given]

@@ -27,7 +27,8 @@ from service.api.errors import UnreadableBody, answer_error  # noqa: E402
 from service.observability import logging_config  # noqa: E402
 
 wsgi_app = "service.bootstrap:create_wsgi_app()"
-bind = f"{_settings.host}:{_settings.port}"
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
 proc_name = "fairdeal-web"
 
 worker_class = "gthread"

@@ -46,7 +46,8 @@ def make_engine(
             "application_name": application_name,
             "options": (
                 f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={statement_timeout_ms} "
-                f"-c idle_in_transaction_session_timeout={2 * statement_timeout_ms} -c timezone=UTC"
+                f"-c idle_in_transaction_session_timeout={2 * statement_timeout_ms} -c timezone=UTC "
+                r"-c default_transaction_isolation=read\ committed"
             ),
             "keepalives_idle": 5,
             "keepalives_interval": 2,

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, ISOLATION_LEVEL_READ_COMMITTED
 from psycopg2.extensions import connection as psycopg2_connection
 from psycopg2.extensions import cursor as psycopg2_cursor
 
@@ -96,6 +97,18 @@ class WatchedConnection(psycopg2_connection):  # type: ignore[misc]
         """Roll back, or find the connection lost."""
         with self.waiting():
             super().rollback()
+
+    def set_isolation_level(self, level: int | None) -> None:
+        """Turn autocommit on or off, without a word to the server.
+
+        psycopg2 itself would send a `SET` whenever SQLAlchemy takes back a connection that it lent in autocommit: a round
+        trip, and an error outside of SQLAlchemy's care when the server has gone. Read committed is what the engine's
+        sessions start with; no other level is used here.
+        """
+        if level in {ISOLATION_LEVEL_AUTOCOMMIT, ISOLATION_LEVEL_READ_COMMITTED}:
+            self.autocommit = level == ISOLATION_LEVEL_AUTOCOMMIT
+        else:
+            super().set_isolation_level(level)
 
 
 class WatchedCursor(psycopg2_cursor):  # type: ignore[misc]

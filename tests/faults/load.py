@@ -16,6 +16,7 @@ from tests.faults.sampler import Sampler
 from tests.faults.template import People, Person
 
 PRIORITIES = ("medium", "medium", "medium", "high", "low")
+TRIES = 3
 JOIN_S = 60.0
 
 
@@ -173,7 +174,10 @@ class Agent(Actor):
 
 
 class Creator(Actor):
-    """Create tickets of all priorities, each with a subject of its own."""
+    """Create tickets of all priorities, each with a subject of its own.
+
+    Every second creator sends a key with each, and repeats what was not answered: that must not make a second ticket.
+    """
 
     def __init__(self, client: Client, number: int) -> None:
         super().__init__(client)
@@ -183,7 +187,11 @@ class Creator(Actor):
         self._made += 1
         subject = f"traffic {self._number}/{self._made}"
         body = {"subject": subject, "priority": dice.choice(PRIORITIES)}
-        self.client.do("create", "POST", "/api/tickets", body, about=subject)
+        headers = {"Idempotency-Key": f"create {subject}"} if self._number % 2 else {}
+        for _ in range(TRIES if headers else 1):
+            operation, _ = self.client.do("create", "POST", "/api/tickets", body, about=subject, headers=headers)
+            if operation.outcome != "unknown" or not pause(dice):
+                break
         pause(dice)
 
 

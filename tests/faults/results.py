@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ def results_directory() -> Path:
 
 def record(verdict: Verdict, what: str) -> None:
     """Append one line, at once and whole: several processes may be testing."""
-    line = json.dumps({**asdict(verdict), "what": what, "holds": verdict.holds}) + "\n"
+    when = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "cpus": os.cpu_count()}
+    line = json.dumps({**asdict(verdict), "what": what, "holds": verdict.holds, **when}) + "\n"
     descriptor = os.open(results_directory() / "results.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(descriptor, line.encode())

@@ -14,7 +14,7 @@ import pytest
 from scripts.waiting import wait_until
 from tests.faults.load import Load
 from tests.faults.stand import Stand
-from tests.faults.unclean import refused, unclean
+from tests.faults.unclean import check_clean, refused
 from tests.faults.verdict import judge
 
 OpenStand = Callable[..., Stand]
@@ -34,7 +34,7 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'f
 
 def _verdict(stand: Stand, load: Load, scenario: str, what: str) -> None:
     verdict = judge(stand, load, scenario, what=what)
-    assert not unclean(stand, load)
+    check_clean(stand, load)
     assert verdict.holds, verdict.problems
 
 

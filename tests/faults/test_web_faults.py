@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_web_process_may_die_at_any_step(open_stand: Callable[..., Stand], ste
 
 @pytest.mark.faults
 def test_what_a_dying_process_did_not_queue_is_queued_within_seconds(open_stand: Callable[..., Stand]) -> None:
-    """With the settings of production: the worst of some tickets, committed at different moments of the fast tier."""
+    """With the settings of production: a real death, and then commits that nobody queued, at any moment of the cycle."""
     stand = open_stand(
         app=CRASHING_APP, STATEMENT_TIMEOUT_MS=5000, CLAIM_LEASE_S=12, RECONCILE_FAST_S=2, RECONCILE_FULL_S=60
     )
@@ -83,11 +84,26 @@ def test_what_a_dying_process_did_not_queue_is_queued_within_seconds(open_stand:
         with load.fault():
             stand.arm("after store.create")
             stand.await_fired()
+    took_s = [_seconds_until_queued(stand)]
+    for n in range(8):
+        stand.make_tickets(1, enqueue=False)
+        took_s.append(_seconds_until_queued(stand))
+        time.sleep(n * 0.3)  # so that the next one comes at another moment of the fast tier's turn
     verdict = judge(
-        stand, load, "web-killed-between-commit-and-enqueue",
-        what="kill -9 of the web process between commit and enqueue, settings as in production",
+        stand, load, "web-killed-between-commit-and-enqueue", measured_s=max(took_s),
+        what="kill -9 of the web process between commit and enqueue, and 8 more unqueued commits; settings as in production",
     )  # fmt: skip
     assert verdict.holds, verdict.problems
+
+
+def _seconds_until_queued(stand: Stand) -> float:
+    began_s = time.monotonic()
+    assert wait_until(lambda: all(not _missing(stand, p) for p in ("high", "medium", "low")), 30, pause_s=0.05)
+    return time.monotonic() - began_s
+
+
+def _missing(stand: Stand, priority: str) -> set[str]:
+    return {str(ticket_id) for ticket_id in stand.open_ids(priority)} - set(stand.queue_ids(priority))
 
 
 class Caller(Actor):

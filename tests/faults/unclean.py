@@ -21,7 +21,14 @@ def unclean(stand: Stand, load: Load) -> list[str]:
         and (operation.status, operation.code in CLEAN) != (UNAVAILABLE, True)
     )
     said = [line for line in stand.web.log.read_text(errors="replace").splitlines() if "request_failed" in line]
-    return [f"{times} x {failure}" for failure, times in wrong.items()] + [line[-3_000:] for line in said[:2]]
+    tracebacks = {line.replace("\\n", "\n")[-2_500:] for line in said[:3]}
+    return [f"{times} x {failure}" for failure, times in wrong.items()] + sorted(tracebacks)
+
+
+def check_clean(stand: Stand, load: Load) -> None:
+    """Fail when a client was told anything but a clean 503, and show what happened."""
+    found = unclean(stand, load)
+    assert not found, "\n".join(found)
 
 
 def refused(load: Load) -> int:

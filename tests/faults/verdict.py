@@ -33,7 +33,10 @@ SOLD = """
 SELECT t.id, t.status, t.agent_id, c.email FROM tickets t JOIN customers c ON c.id = t.customer_id
 """
 HANDS = "SELECT agent_id, id FROM tickets WHERE status IN ('assigned', 'in_progress') AND deleted_at IS NULL"
-REPAIRS = "SELECT sum(CAST(value AS bigint)) AS repaired FROM reconciliations r, jsonb_each_text(r.repaired) WHERE key <> 'rebuilt'"
+REPAIRED = """
+SELECT key, sum(CAST(value AS bigint)) AS repaired FROM reconciliations r, jsonb_each_text(r.repaired)
+WHERE key <> 'rebuilt' GROUP BY key
+"""
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
@@ -57,12 +60,16 @@ class Verdict:
     operations_in_fault: int
     deadlocks: int
     inversions: int | None
-    repairs: int
+    repaired: dict[str, int]
     problems: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
         return not self.problems
+
+    @property
+    def repairs(self) -> int:
+        return sum(self.repaired.values())
 
 
 def judge(
@@ -99,7 +106,7 @@ def judge(
         largest_hand=max(replay.largest_hand, load.sampler.largest_hand),
         hands_sampled=load.sampler.hands_seen, queues_sampled=load.sampler.queues_seen,
         seconds_to_converge=converged_s, error_rate=rate, p99_ms=p99_ms, operations_in_fault=in_fault,
-        deadlocks=deadlocks, inversions=_inversions(stand), repairs=_repairs(stand), problems=tuple(problems),
+        deadlocks=deadlocks, inversions=_inversions(stand), repaired=_repaired(stand), problems=tuple(problems),
     )  # fmt: skip
     record(verdict, what)
     if problems:
@@ -154,11 +161,14 @@ def _lost_creates(stand: Stand, operations: list[Operation]) -> Iterator[str]:
 
 def _made_twice(stand: Stand, operations: list[Operation]) -> Iterator[str]:
     """Find requests that made more than they were asked for, or anything although they were refused."""
-    sent = {op.about: op for op in operations if op.kind == "create"}
+    outcomes: dict[str, set[str]] = {}
+    for operation in operations:
+        if operation.kind == "create":
+            outcomes.setdefault(operation.about, set()).add(operation.outcome)
     for subject, times in Counter(row.subject for row in stand.sql(MADE)).items():
         if times > 1:
             yield f"{subject!r} was created {times} times"
-        if subject in sent and sent[subject].outcome == "fail":
+        if outcomes.get(subject) == {"fail"}:
             yield f"{subject!r} was refused and is there"
 
 
@@ -214,9 +224,9 @@ def _inversions(stand: Stand) -> int | None:
     return None
 
 
-def _repairs(stand: Stand) -> int:
-    """Count what the reconciler repaired, rebuilds aside."""
-    return int(stand.sql(REPAIRS)[0].repaired or 0)
+def _repaired(stand: Stand) -> dict[str, int]:
+    """Count what the reconciler repaired, by kind, rebuilds aside."""
+    return {row.key: int(row.repaired) for row in stand.sql(REPAIRED)}
 
 
 def _acknowledged(operations: list[Operation], kind: str) -> Iterator[Operation]:

@@ -130,6 +130,24 @@ def test_a_server_that_says_nothing_to_a_newcomer_is_one_fact(proxy: Proxy, thro
         _ask(through)
 
 
+def test_a_statement_is_one_round_trip_and_a_transaction_three(proxy: Proxy, through: Engine) -> None:
+    """SQLAlchemy's own way of lending a connection in autocommit costs another, to take it back."""
+    _ask(through)
+    asked = proxy.inject(Fault(kind=Kind.DELAY))
+    _ask(through)
+    assert asked.hits == 1
+    _write(through)
+    assert asked.hits == 1 + 3
+
+
+def test_a_connection_lost_on_its_way_back_to_the_pool_is_nobodys_trouble(through: Engine, engine: Engine) -> None:
+    with statement(through) as connection:
+        assert connection.execute(text("SELECT 7")).scalar_one() == 7
+        with statement(engine) as other:
+            assert other.execute(text(KILL)).scalars().all() == [True]
+    assert _ask(through) == 7
+
+
 KILL = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'fairdeal-outages'"
 
 

@@ -183,5 +183,6 @@ class World:
             "set": lambda key: sorted(self.redis.smembers(key)),
             "zset": lambda key: self.redis.zrange(key, 0, -1, withscores=True),
             "string": self.redis.get,
+            "hash": self.redis.hgetall,
         }
         return {key: readers[self.redis.type(key)](key) for key in sorted(self.redis.scan_iter())}

@@ -34,6 +34,10 @@ class Marks:
         """Say whether there is no point in looking further."""
         return self.is_disorder() or self.candidates() >= MARK_LIMIT
 
+    def is_spoilt(self) -> bool:
+        """Say whether anything is out of place, or poison."""
+        return bool(self.strays or self.poison)
+
     def is_disorder(self) -> bool:
         """Say whether so much is out of place that the queue has to be built anew."""
         return len(self.strays) + sum(self.poison.values()) > DISORDER_LIMIT

@@ -115,13 +115,19 @@ class FullTier:
 
     def _mark(self, run: Run) -> Marks:
         if self._queue.is_trusted():
-            marks = self._comparison.mark(run)
+            marks = self._tidied(run, self._comparison.mark(run))
             run.tally.found[Drift.MISSING] += len(marks.missing)
             run.tally.found[Drift.PHANTOM] += len(marks.phantoms)
             run.tally.found[Drift.OUT_OF_ORDER] += len(marks.misplaced)
-            return self._settlement.mend_disorder(run, marks)
+            return marks
         if run.dry_run:
             run.tally.proven(Drift.UNTRUSTED, 1)
         else:
             self._rebuild.rebuild(run)
         return Marks()
+
+    def _tidied(self, run: Run, marks: Marks) -> Marks:
+        """Mend disorder, and compare again where there was some: it misled the binary searches of the first look."""
+        spoilt, hopeless = marks.is_spoilt(), marks.is_disorder()
+        marks = self._settlement.mend_disorder(run, marks)
+        return self._comparison.mark(run) if spoilt and not hopeless and not run.dry_run else marks

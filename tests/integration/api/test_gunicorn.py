@@ -127,3 +127,17 @@ def test_each_request_is_logged_once_and_a_stop_is_orderly(server: Server) -> No
         "request", "/api/me", 401, "look-for-me",
     )  # fmt: skip
     assert {event["logger"] for event in events} == {"gunicorn.error", "service.api.telemetry"}
+
+
+@pytest.mark.parametrize(("host", "bind"), [("127.0.0.1", "127.0.0.1:8123"), ("::1", "[::1]:8123")])
+def test_addresses_of_both_kinds_can_be_bound(settings: Settings, host: str, bind: str) -> None:
+    environ = {
+        "PATH": os.environ["PATH"], "HOST": host, "PORT": "8123", "VAR_DIR": str(settings.var_dir),
+        "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url,
+        "JWT_SECRET_KEY": settings.jwt_secret_key.get_secret_value(),
+    }  # fmt: skip
+    asked = "import runpy; print(runpy.run_path('service/gunicorn_conf.py')['bind'])"
+    printed = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.strip() == bind
