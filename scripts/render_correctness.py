@@ -1,7 +1,7 @@
 """Write the generated parts of docs/correctness.md: `python -m scripts.render_correctness [results.jsonl...]`.
 
-The table of faults is made from what the fault suite recorded (var/faults/results.jsonl unless files are named), the last
-run of each scenario; the list of invariants from the module that checks them.
+The table of faults is made from what the fault suite recorded (var/faults/results.jsonl unless files are named), the
+last run of each scenario; the list of invariants from the module that checks them.
 """
 
 from __future__ import annotations
@@ -63,10 +63,11 @@ def _summary(results: list[Result]) -> str:
     )
     cpus = max(result["cpus"] for result in results)
     days = sorted({result["at"][:10] for result in results})
+    most = max(result["largest_hand"] for result in results)
     return (
         f"{len(results)} runs on {cpus} cores, {' to '.join(dict.fromkeys((days[0], days[-1])))}: {acknowledged:,} "
         f"operations acknowledged, {unknown:,} whose outcome the client never learnt, **{lost} lost, {twice} dealt "
-        f"twice**, never more than {max(result['largest_hand'] for result in results)} in one hand, {deadlocks} deadlocks."
+        f"twice**, never more than {most} in one hand, {deadlocks} deadlocks."
     )
 
 

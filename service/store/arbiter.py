@@ -63,10 +63,12 @@ SELECT me.level, me.availability, me.is_active, me.room,
 FROM me
 """)
 
+# With `priority = :priority ORDER BY id` the primary key gives the order too, and the planner, which takes open tickets
+# to lie everywhere among the sold ones, walks it through years of history. Only tickets_open_idx gives this order.
 OLDEST = text("""
 SELECT id FROM tickets
-WHERE status = 'open' AND deleted_at IS NULL AND priority = :priority
-ORDER BY id
+WHERE status = 'open' AND deleted_at IS NULL AND priority BETWEEN :priority AND :priority
+ORDER BY priority, id
 LIMIT :wanted
 FOR NO KEY UPDATE SKIP LOCKED
 """)

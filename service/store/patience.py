@@ -101,9 +101,9 @@ class WatchedConnection(psycopg2_connection):  # type: ignore[misc]
     def set_isolation_level(self, level: int | None) -> None:
         """Turn autocommit on or off, without a word to the server.
 
-        psycopg2 itself would send a `SET` whenever SQLAlchemy takes back a connection that it lent in autocommit: a round
-        trip, and an error outside of SQLAlchemy's care when the server has gone. Read committed is what the engine's
-        sessions start with; no other level is used here.
+        psycopg2 itself would send a `SET` whenever SQLAlchemy takes back a connection that it lent in autocommit: one
+        more round trip, and an error outside of SQLAlchemy's care when the server has gone. Read committed is what the
+        engine's sessions start with; no other level is used here.
         """
         if level in {ISOLATION_LEVEL_AUTOCOMMIT, ISOLATION_LEVEL_READ_COMMITTED}:
             self.autocommit = level == ISOLATION_LEVEL_AUTOCOMMIT

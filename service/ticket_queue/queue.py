@@ -145,9 +145,9 @@ class RedisTicketQueue:
             return {priority: int(self._client.llen(self._keys.queue(priority))) for priority in Priority}
 
     def inversions(self) -> int:
-        """GET of the counter that claim.lua keeps."""
+        """GET of the counter that claim.lua keeps; what is no number, it will replace."""
         with self._calling():
-            return int(self._client.get(self._keys.inversions) or 0)
+            return parse_id(str(self._client.get(self._keys.inversions))) or 0
 
     def is_trusted(self) -> bool:
         """EXISTS of the generation marker."""

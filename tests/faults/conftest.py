@@ -12,13 +12,14 @@ import pytest
 from tests.faults.stand import Options, Stand
 from tests.faults.template import Template, shared_template
 
-
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long part out unless it is asked for: by its mark, or by a path in this directory."""
-    named = any(HERE in (path := Path(argument.split("::")[0]).absolute()).parents or path == HERE for argument in config.args)
+    named = any(
+        HERE in (path := Path(argument.split("::")[0]).absolute()).parents or path == HERE for argument in config.args
+    )
     if config.option.markexpr or named:
         return
     long = [item for item in items if item.get_closest_marker("faults")]

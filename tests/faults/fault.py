@@ -18,6 +18,7 @@ class Kind(StrEnum):
     DROP_REPLY = "drop_reply"  # the request is carried out, the answer never arrives
     BLACKHOLE = "blackhole"  # nothing arrives on either side any more; new connections are accepted, and that is all
     DELAY = "delay"  # the message arrives late, the connection is well
+    HOLD = "hold"  # the message arrives when the fault is lifted, and not before
     RESET = "reset"  # both sides get RST instead of the message
     CUT = "cut"  # the first bytes of the message arrive, then both sides get RST
     REFUSE = "refuse"  # nobody listens; connections that are there live on

@@ -10,20 +10,17 @@ from scripts.embedded_server import server_environment
 from scripts.embedded_valkey import _CONFIGURATION, Valkey
 from scripts.ports import LOOPBACK
 
-
 FILE_LIMIT_BLOCKS = 2_048
 """One MiB, in the blocks of 512 bytes that the shell counts in."""
 
 
 class ValkeyThatMayFillUp(Valkey):
-    """Started by a shell that limits the size of files and ignores SIGXFSZ: a process passes both on to what it becomes."""
+    """Started by a shell that limits the size of files and ignores SIGXFSZ: the server takes both over."""
 
     def spawn(self) -> child.Process:
         """Start it as `Valkey` does, by way of a shell."""
         make_directory(self.data, self.account)
-        configuration = _CONFIGURATION.format(
-            host=LOOPBACK, port=self.port, password=self.password, appendonly="yes"
-        )
+        configuration = _CONFIGURATION.format(host=LOOPBACK, port=self.port, password=self.password, appendonly="yes")
         write_private(self.data / "valkey.conf", configuration, self.account)
         limited = f'trap "" XFSZ; ulimit -S -f {FILE_LIMIT_BLOCKS}; exec "$0" "$1"'
         with self.log.open("ab") as log:

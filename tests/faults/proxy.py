@@ -208,7 +208,7 @@ class Proxy:
             return b""
         injected = self._strike(way, message, link.tail[way])
         link.tail[way] = b"" if injected is not None else (link.tail[way] + message)[-LONGEST_WORDS:]
-        return message if injected is None else await self._suffer(link, injected.fault, message)
+        return message if injected is None else await self._suffer(link, injected, message)
 
     def _strike(self, way: Way, message: bytes, before: bytes, *, only: Kind | None = None) -> Injected | None:
         for injected in self._injected:
@@ -217,8 +217,13 @@ class Proxy:
                 return injected
         return None
 
-    async def _suffer(self, link: _Link, fault: Fault, message: bytes) -> bytes:
+    async def _suffer(self, link: _Link, injected: Injected, message: bytes) -> bytes:
+        fault = injected.fault
         match fault.kind:
+            case Kind.HOLD:
+                while injected in self._injected:
+                    await asyncio.sleep(0.01)
+                return message
             case Kind.DELAY:
                 await asyncio.sleep(fault.delay_s + fault.jitter_s * self._random.random())
                 return message

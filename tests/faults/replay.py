@@ -1,4 +1,4 @@
-"""The history in PostgreSQL, replayed: who had which ticket when, and whether that was ever more than one, or too much."""
+"""The history in PostgreSQL, replayed: who had which ticket when, and whether it was ever two, or too many for one."""
 
 from __future__ import annotations
 

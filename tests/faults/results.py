@@ -1,4 +1,4 @@
-"""What the runs came to, a JSON line each: `scripts/render_correctness.py` makes the table in docs/correctness.md of it."""
+"""What the runs came to, a JSON line each; `scripts/render_correctness.py` makes a table of it."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from typing import Any
 
 import psycopg2
@@ -78,7 +79,7 @@ class Sampler:
             except (RedisError, OSError):
                 return
             numbers = [int(entry) for entry in entries if entry.isdecimal()]
-            for before, after in zip(numbers, numbers[1:], strict=False):
+            for before, after in pairwise(numbers):
                 if before >= after:
                     self.out_of_order.append(f"{priority}: {after} stood behind {before}")
                     break

@@ -187,6 +187,17 @@ def test_a_delay_is_as_long_as_told_and_loses_nothing(proxy: Proxy, line: Line) 
     assert line.asks(b"quick") == b"re: quick\n"
 
 
+def test_a_held_message_arrives_when_it_is_let_go(proxy: Proxy, echo: Echo, line: Line) -> None:
+    held = proxy.inject(Fault(kind=Kind.HOLD, matching=b"late", times=1))
+    line.say(b"late")
+    held.await_hits()
+    with pytest.raises(TimeoutError):
+        line.hear(within_s=SILENT_S)
+    assert b"late\n" not in echo.heard
+    proxy.lift(held)
+    assert line.hear() == b"re: late\n"
+
+
 def test_a_cut_lets_the_first_bytes_through(proxy: Proxy, line: Line) -> None:
     proxy.inject(Fault(kind=Kind.CUT, way=Way.REPLY, cut_at=6, times=1))
     assert line.asks(b"abcdef") == b"re: ab"

@@ -30,7 +30,8 @@ def _fetched(number: int, agent_id: int, *, ticket_id: int = 1, at_s: float = 10
 
 
 def test_a_ticket_dealt_while_somebody_has_it_is_noticed() -> None:
-    assert Replay([_created(), _fetched(2, 7), _fetched(3, 8)]).dealt_twice == ["ticket 1 was dealt to 8 while 7 had it"]
+    twice = Replay([_created(), _fetched(2, 7), _fetched(3, 8)])
+    assert twice.dealt_twice == ["ticket 1 was dealt to 8 while 7 had it"]
     released = Event(3, 1, "release", "assigned", "open", 7, 7)
     assert Replay([_created(), _fetched(2, 7), released, _fetched(4, 8)]).dealt_twice == []
 

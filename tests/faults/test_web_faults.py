@@ -75,7 +75,7 @@ def test_a_web_process_may_die_at_any_step(open_stand: Callable[..., Stand], ste
 
 @pytest.mark.faults
 def test_what_a_dying_process_did_not_queue_is_queued_within_seconds(open_stand: Callable[..., Stand]) -> None:
-    """With the settings of production: a real death, and then commits that nobody queued, at any moment of the cycle."""
+    """With the settings of production: a real death, and then commits that nobody queued, now and then."""
     stand = open_stand(
         app=CRASHING_APP, STATEMENT_TIMEOUT_MS=5000, CLAIM_LEASE_S=12, RECONCILE_FAST_S=2, RECONCILE_FULL_S=60
     )
@@ -91,7 +91,7 @@ def test_what_a_dying_process_did_not_queue_is_queued_within_seconds(open_stand:
         time.sleep(n * 0.3)  # so that the next one comes at another moment of the fast tier's turn
     verdict = judge(
         stand, load, "web-killed-between-commit-and-enqueue", measured_s=max(took_s),
-        what="kill -9 of the web process between commit and enqueue, and 8 more unqueued commits; settings as in production",
+        what="kill -9 of web between commit and enqueue, and 8 more unqueued commits: the slowest; production settings",
     )  # fmt: skip
     assert verdict.holds, verdict.problems
 
@@ -106,6 +106,23 @@ def _missing(stand: Stand, priority: str) -> set[str]:
     return {str(ticket_id) for ticket_id in stand.open_ids(priority)} - set(stand.queue_ids(priority))
 
 
+@pytest.mark.faults
+def test_the_whole_web_server_may_be_killed(open_stand: Callable[..., Stand], reconciling: bool) -> None:
+    stand = open_stand(reconciling=reconciling, web_workers=2)
+    stand.make_tickets(60)
+    with Load(stand, agents=6, creators=2, admins=1, seed=12) as load:
+        load.acknowledge(30)
+        with load.fault():
+            for _ in range(3):
+                stand.web.kill()
+                stand.web.start()
+                load.acknowledge(50)
+    verdict = judge(
+        stand, load, "web-server-killed", what="kill -9 of gunicorn and its workers three times, and started again"
+    )  # fmt: skip
+    assert verdict.holds, verdict.problems
+
+
 class Caller(Actor):
     """Somebody who asks one thing over and over on one connection."""
 
@@ -114,27 +131,39 @@ class Caller(Actor):
         pause(dice)
 
 
+def _reload(stand: Stand) -> None:
+    """Let gunicorn replace all workers at once; connections wait until the new ones have started."""
+    old = stand.web.children()
+    stand.web.send(signal.SIGHUP)
+    _await_successors(stand, old)
+
+
+def _replace_one_by_one(stand: Stand) -> None:
+    """End each worker by SIGTERM when the one before has its successor; the others serve meanwhile."""
+    for pid in stand.web.children():
+        os.kill(pid, signal.SIGTERM)
+        _await_successors(stand, [pid])
+
+
 @pytest.mark.faults
-def test_a_rolling_restart_is_not_noticed(open_stand: Callable[..., Stand], reconciling: bool) -> None:
+@pytest.mark.parametrize("restart", [_reload, _replace_one_by_one], ids=["reloaded", "one-by-one"])
+def test_no_request_fails_in_a_rolling_restart(
+    open_stand: Callable[..., Stand], restart: Callable[[Stand], None], reconciling: bool
+) -> None:
+    """At the most an idle connection is closed just as it is used again, which a client cannot mistake."""
     stand = open_stand(web_workers=2, reconciling=reconciling)
     stand.make_tickets(60)
-    load = Load(stand, agents=6, creators=2, seed=3)
+    load = Load(stand, agents=6, creators=2, seed=3, timeout_s=40)
     for person in stand.people.agents[6:10]:
-        load.add(Caller(Client(stand.web_port, person, load.history)))
+        load.add(Caller(Client(stand.web_port, person, load.history, timeout_s=40)))
     with load:
         load.acknowledge(30)
         with load.fault():
-            old = stand.web.children()
-            stand.web.send(signal.SIGHUP)
-            _await_successors(stand, old)
-            for pid in stand.web.children():
-                os.kill(pid, signal.SIGTERM)
-                _await_successors(stand, [pid])
+            restart(stand)
         load.acknowledge(60)
-    verdict = judge(
-        stand, load, "rolling-restart",
-        what="all web processes replaced by SIGHUP, then each by SIGTERM, under clients that keep their connections",
-    )  # fmt: skip
+    how = "by SIGHUP, all at once" if restart is _reload else "by SIGTERM, one by one"
+    name = "workers-reloaded" if restart is _reload else "workers-replaced-one-by-one"
+    verdict = judge(stand, load, name, what=f"web workers replaced {how}, under clients that keep their connections")
     assert verdict.holds, verdict.problems
     noticed = {(op.status, op.code) for op in load.history.ended() if op.outcome == "unknown" or op.status is None}
     assert noticed <= {(None, "RemoteDisconnected"), (None, "ConnectionResetError"), (None, "BrokenPipeError")}, noticed
@@ -209,6 +238,6 @@ def test_no_clock_but_the_servers_matters(open_stand: Callable[..., Stand], reco
     assert {op.code for op in load.history.ended() if op.status == 401} == set()
     verdict = judge(
         stand, load, "clocks-an-hour-off",
-        what="web processes with clocks an hour fast and slow, worker and clock two hours apart, one web process killed",
+        what="web processes an hour fast and an hour slow, worker and clock two hours apart, one web process killed",
     )  # fmt: skip
     assert verdict.holds, verdict.problems

@@ -20,7 +20,7 @@ from tests.faults.results import record, results_directory
 from tests.faults.stand import Stand
 
 SLACK_S = 8.0
-"""How much later than its event a ticket may have changed hands: as long as a transaction lasts at the most, and more."""
+"""How much later than its event a ticket may have changed hands: a transaction lasts less than that."""
 
 NEEDS_REST = frozenset({"I5", "I6", "I8"})
 """What only the reconciler brings back once something was lost in Redis."""

@@ -54,6 +54,14 @@ def test_all_hold_after_an_agent_was_deactivated(
     assert violated(invariants.check(at_rest=True)) == set()
 
 
+def test_all_hold_after_an_agent_was_deleted(
+    invariants: Invariants, container: Container, worked: tuple[int, int]
+) -> None:
+    assert container.assignments.held(worked[0]).held > 0
+    container.users.delete(worked[0], actor_id=None)
+    assert violated(invariants.check(at_rest=True)) == set()
+
+
 # What a bug or a hand in the database could do, and the invariants that notice. Triggers are switched off for it.
 HELD = "SELECT id FROM tickets WHERE status = 'assigned' AND agent_id = :ann ORDER BY id LIMIT 1"
 BROKEN: dict[str, tuple[str, set[str]]] = {

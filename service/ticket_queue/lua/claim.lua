@@ -2,6 +2,7 @@
 -- A claim id seen within the last minute gets its first answer again and pops nothing.
 -- Counts inversions: ids popped before an older one that was in the same queue at that moment. There should be none.
 -- USES: order
+-- USES: ids
 -- KEYS: generation held claims reply quarantine inversions queue...
 -- ARGV: claim_id agent_id wanted capacity reply_ttl_s letter...
 -- RETURNS: {trusted, full, packed}: 1 or 0, 1 or 0, and the tickets as "m12,m15" ("" for none).
@@ -19,7 +20,7 @@ end
 if redis.call('EXISTS', generation) == 0 then
     return {0, 0, ''}
 end
--- These two also fail on a key of the wrong type, while nothing has been popped yet.
+-- These also fail on a key of the wrong type, while nothing has been popped yet.
 local room = capacity - redis.call('SCARD', held)
 redis.call('ZCARD', claims)
 for k = FIRST_QUEUE, #KEYS do
@@ -27,10 +28,6 @@ for k = FIRST_QUEUE, #KEYS do
 end
 if room <= 0 then
     return {1, 1, ''}
-end
-
-local function is_id(entry)
-    return #entry <= 19 and string.find(entry, '^[1-9]%d*$') ~= nil
 end
 
 local left = math.min(wanted, room)
@@ -54,8 +51,9 @@ for k = FIRST_QUEUE, #KEYS do
                     newest = entry
                 end
             else
-                redis.call('RPUSH', quarantine, entry)
-                redis.call('LTRIM', quarantine, -QUARANTINE_LIMIT, -1)
+                -- Not `call`: a quarantine of the wrong type must not cost the ids that have been popped.
+                redis.pcall('RPUSH', quarantine, entry)
+                redis.pcall('LTRIM', quarantine, -QUARANTINE_LIMIT, -1)
             end
         end
     end
@@ -64,8 +62,8 @@ for k = FIRST_QUEUE, #KEYS do
         inverted = inverted + 1
     end
 end
-if inverted > 0 then
-    redis.call('INCRBY', inversions, inverted)
+if inverted > 0 and type(redis.pcall('INCRBY', inversions, inverted)) == 'table' then
+    redis.call('SET', inversions, inverted) -- it was no number: the count begins anew
 end
 if #ids == 0 then
     return {1, 0, ''}

@@ -1,16 +1,11 @@
 -- Move entries that are no ids (text, floats, negatives, leading zeros, beyond 64 bits) from a queue to the quarantine,
 -- looking at one stretch of the queue.
+-- USES: ids
 -- KEYS: queue quarantine
 -- ARGV: from count max_walks quarantine_limit
 -- RETURNS: {looked_at, removed}: entries in the stretch, and how many were moved.
 local queue, quarantine = KEYS[1], KEYS[2]
 local from, count, max_walks, quarantine_limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local MAX_ID = '9223372036854775807'
-
-local function is_id(entry)
-    return string.find(entry, '^[1-9]%d*$') ~= nil
-        and (#entry < #MAX_ID or (#entry == #MAX_ID and entry <= MAX_ID))
-end
 
 local stretch = redis.call('LRANGE', queue, from, from + count - 1)
 local poison = {}

@@ -1,7 +1,7 @@
 """Move this process's clock by CLOCK_SHIFT_S seconds, before anything else is imported; without it, change nothing.
 
-Python imports a module of this name at its start when it is on the path. What the operating system measures for timeouts
-(the monotonic clock) stays as it is, as it does on a machine whose clock is wrong.
+Python imports a module of this name at its start when it is on the path. The monotonic clock, by which timeouts are
+measured, stays as it is, as it does on a machine whose clock is wrong.
 """
 
 from __future__ import annotations

@@ -1,0 +1,236 @@
+"""Hot statements among 1,000,000 tickets: each finds its rows by an index and looks at a bounded number of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import make_url
+
+from service.domain.model import Cause, Priority, QueuedTicket, TicketStatus
+from service.store.assignments import PostgresAssignments
+from service.store.engine import make_engine
+from service.store.open_tickets import PostgresOpenTickets
+from service.store.sessions import PostgresSessions
+from service.store.tables import metadata
+from service.store.tickets import PostgresTickets
+from service.usecases.ports.paging import COUNT_LIMIT, PageRequest
+from service.usecases.ports.tickets import Buyer, TicketDraft, TicketFilter
+from tests.integration.explaining import explained
+
+AGENTS, SESSIONS, CLAIMS, FINISHED, HELD_BY_EACH = 5_000, 20_000, 20_000, 900_000, 4
+FIRST_OPEN = FINISHED + AGENTS * HELD_BY_EACH + 1
+OPEN = 100_000
+
+LOAD = (
+    # No trigger runs while loading (superuser): the counter of held tickets is written as the triggers would have it.
+    "SET session_replication_role = replica",
+    "SET synchronous_commit = off",
+    f"""INSERT INTO users (username, role, password_hash)
+        SELECT 'agent' || n, 'agent', '!' FROM generate_series(1, {AGENTS}) AS n""",
+    f"""INSERT INTO agents (id, level, held)
+        SELECT id, CASE id % 2 WHEN 0 THEN 'senior' ELSE 'junior' END, {HELD_BY_EACH} FROM users""",
+    f"""INSERT INTO sessions (id, user_id, refresh_jti, expires_at)
+        SELECT gen_random_uuid(), 1 + n % {AGENTS}, gen_random_uuid(), now() + interval '1 day'
+        FROM generate_series(1, {SESSIONS}) AS n""",
+    f"""INSERT INTO claims (id, agent_id, ticket_ids)
+        SELECT gen_random_uuid(), 1 + n % {AGENTS}, ARRAY[n] FROM generate_series(1, {CLAIMS}) AS n""",
+    """INSERT INTO customers (name, email)
+       SELECT 'Kim', 'kim' || n || '@example.com' FROM generate_series(1, 1000) AS n""",
+    # Sold and closed long ago, in the order of their ids; then those in hand; then the open ones.
+    f"""INSERT INTO tickets
+            (subject, priority, status, agent_id, customer_id, epoch, created_at, updated_at, sold_at)
+        SELECT 'Ticket ' || n, (ARRAY['low', 'medium', 'high'])[1 + n % 3],
+               CASE n % 2 WHEN 0 THEN 'sold' ELSE 'closed' END, 1 + n % {AGENTS},
+               CASE n % 2 WHEN 0 THEN 1 + n % 1000 END, 1, at, at, CASE n % 2 WHEN 0 THEN at END
+        FROM generate_series(1, {FINISHED}) AS n,
+             LATERAL (SELECT now() - interval '9 days' + n * interval '0.8 s' AS at) AS moment""",
+    f"""INSERT INTO tickets (subject, status, agent_id, epoch)
+        SELECT 'Ticket', 'assigned', 1 + n % {AGENTS}, 1 FROM generate_series(1, {AGENTS * HELD_BY_EACH}) AS n""",
+    f"""INSERT INTO tickets (subject, priority, created_at, updated_at)
+        SELECT 'Ticket', (ARRAY['low', 'medium', 'high'])[1 + n % 3], at, at
+        FROM generate_series(1, {OPEN}) AS n,
+             LATERAL (SELECT now() - interval '1 day' + n * interval '0.86 s' AS at) AS moment""",
+    "SET session_replication_role = origin",
+)
+
+INDEXES = text("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'tickets' AND indexname <> 'tickets_pkey'")
+
+
+def fill(connection: Connection) -> None:
+    """Load everything; indexes are made afterwards, which is faster by half.
+
+    No autovacuum: its snapshot would keep ours from marking what all can see, and plans would differ from run to run.
+    """
+    for table in metadata.tables:
+        connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = off)"))
+    indexes = connection.execute(INDEXES).all()
+    for name, _ in indexes:
+        connection.execute(text(f"DROP INDEX {name}"))
+    for statement in LOAD:
+        connection.execute(text(statement))
+    for _, definition in indexes:
+        connection.execute(text(definition))
+    connection.execute(text("VACUUM ANALYZE"))
+
+
+@pytest.fixture(scope="module")
+def big(database_url: str, worker_name: str) -> Iterator[Engine]:
+    """A database of its own, made and filled once for this module."""
+    url, name = make_url(database_url), f"fairdeal_plans_{worker_name}"
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    drop = text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    with admin.connect() as connection:
+        connection.execute(drop)
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE fairdeal_template"))
+    loading = create_engine(url.set(database=name), isolation_level="AUTOCOMMIT")
+    with loading.connect() as connection:
+        fill(connection)
+    loading.dispose()
+    engine = make_engine(
+        url.set(database=name).render_as_string(hide_password=False),
+        statement_timeout_ms=60_000,
+        pool_size=2,
+        application_name="fairdeal-tests",
+    )
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.execute(drop)
+    admin.dispose()
+
+
+Act = Callable[[Engine], object]
+
+MEDIUM_IDS = range(FIRST_OPEN, FIRST_OPEN + 60)
+POPPED = [QueuedTicket(ticket_id, Priority.MEDIUM) for ticket_id in MEDIUM_IDS[:15]]
+SENIOR, JUNIOR, WORKING = 2, 3, 7
+KIM = Buyer(name="Kim", email="kim7@example.com")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What an act may look at: pages by all its statements together, and rows by each node of a plan."""
+
+    act: Act
+    buffers: int
+    rows: int
+    uses: str
+
+
+def assignments(engine: Engine) -> PostgresAssignments:
+    return PostgresAssignments(engine)
+
+
+def first_of_hand(engine: Engine) -> int:
+    return assignments(engine).hand(WORKING)[0].id
+
+
+def session(engine: Engine) -> object:
+    """Read a principal; the ids of sessions are known to nobody, so the first is taken along the index."""
+    with engine.connect() as connection:
+        session_id = connection.execute(text("SELECT id FROM sessions ORDER BY id LIMIT 1")).scalar_one()
+    return PostgresSessions(engine).principal(session_id)
+
+
+# Bounds are some two or three times what was seen; walking a table or a wrong index costs 10,000 pages or more.
+HOT = {
+    "fetch what the queue popped": Bound(
+        lambda engine: assignments(engine).claim(claim_id=uuid4(), agent_id=SENIOR, popped=POPPED, limit=3),
+        600, 50, "tickets_pkey",
+    ),
+    "fetch without a queue, senior": Bound(
+        lambda engine: assignments(engine).claim_oldest(claim_id=uuid4(), agent_id=SENIOR + 2, limit=3),
+        600, 50, "tickets_open_idx",
+    ),
+    "fetch without a queue, junior": Bound(
+        lambda engine: assignments(engine).claim_oldest(claim_id=uuid4(), agent_id=JUNIOR, limit=3),
+        600, 50, "tickets_open_idx",
+    ),
+    "hand": Bound(lambda engine: assignments(engine).hand(WORKING), 40, 15, "tickets_held_idx"),
+    "agent": Bound(lambda engine: assignments(engine).agent(WORKING), 20, 1, "agents_pkey"),
+    "claim by its id": Bound(lambda engine: assignments(engine).claimed_by(uuid4()), 20, 1, "claims_pkey"),
+    "principal": Bound(session, 30, 1, "sessions_pkey"),
+    "create": Bound(
+        lambda engine: PostgresTickets(engine).create([TicketDraft(subject="x")], actor_id=1, cause=Cause.CREATE),
+        100, 1, "",
+    ),
+    "sell": Bound(
+        lambda engine: assignments(engine).sell(
+            agent_id=WORKING, ticket_id=first_of_hand(engine), buyer=KIM, expected_epoch=None
+        ),
+        200, 15, "tickets_pkey",
+    ),
+    "return everything": Bound(
+        lambda engine: assignments(engine).return_all(WORKING + 1, actor_id=None, cause=Cause.RETURN),
+        400, 50, "tickets_held_idx",
+    ),
+    "first page of open tickets": Bound(
+        lambda engine: next(PostgresOpenTickets(engine).open_pages(Priority.MEDIUM, size=1_000)),
+        60, 1_000, "tickets_open_idx",
+    ),
+    "all pages of open tickets": Bound(
+        lambda engine: list(PostgresOpenTickets(engine).open_pages(Priority.LOW, size=10_000)),
+        2_000, 10_000, "tickets_open_idx",
+    ),
+    "changed in the last ten minutes": Bound(
+        lambda engine: list(PostgresOpenTickets(engine).changed_pages(within_s=600, older_than_s=2, size=10_000)),
+        200, 1_000, "tickets_open_changed_idx",
+    ),
+    "look a page of ids up": Bound(
+        lambda engine: PostgresOpenTickets(engine).open_states(list(range(500_000, 501_000))),
+        6_000, 1_000, "",
+    ),
+    "hands of a page of agents": Bound(
+        lambda engine: PostgresOpenTickets(engine).held_by_each(list(range(101, 301))), 800, 5_000, "tickets_held_idx"
+    ),
+    "who holds how many": Bound(
+        lambda engine: PostgresOpenTickets(engine).agents_holding(), 800, 25_000, "tickets_held_idx"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_a_hot_statement_finds_its_rows_by_an_index(big: Engine, name: str) -> None:
+    bound = HOT[name]
+    with explained(big) as plans:
+        bound.act(big)
+    told = "\n".join(plan.told() for plan in plans)
+    assert set().union(*(plan.scanned() for plan in plans)) == set(), told
+    assert sum(plan.buffers for plan in plans) <= bound.buffers, told
+    assert max(plan.most_rows for plan in plans) <= bound.rows, told
+    assert not bound.uses or any(bound.uses in plan.indexes() for plan in plans), told
+
+
+def tickets(*, sort: str = "id", **wanted: object) -> Act:
+    """List two pages, the second by the cursor of the first."""
+
+    def pages(engine: Engine) -> None:
+        store, wish = PostgresTickets(engine), TicketFilter(**wanted)  # type: ignore[arg-type]
+        first = store.page(wish, PageRequest(sort=sort, limit=50))
+        if first.next is not None:
+            store.page(wish, PageRequest(sort=sort, limit=50, cursor=first.next))
+
+    return pages
+
+
+LISTS = {
+    "all": tickets(),
+    "all, newest first": tickets(sort="-id"),
+    "closed": tickets(statuses=(TicketStatus.CLOSED,)),
+    "of an agent": tickets(agent_id=WORKING),
+    "of an agent, held": tickets(agent_id=WORKING, statuses=(TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS)),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_of_tickets_stops_after_its_page_and_its_bounded_count(big: Engine, name: str) -> None:
+    with explained(big) as plans:
+        LISTS[name](big)
+    assert plans
+    for plan in plans:
+        assert plan.most_rows <= 2 * COUNT_LIMIT + 100, plan.told()
+        assert plan.buffers <= 2_000, plan.told()
