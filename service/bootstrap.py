@@ -130,6 +130,8 @@ def build_container(settings: Settings) -> Container:
         runs=runs,
         leases=leases,
         claim_lease_s=settings.claim_lease_s,
+        recent_s=max(20.0, 5 * settings.reconcile_fast_s),
+        margin_s=3 * settings.statement_timeout_ms / 1000,
     )
 
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))

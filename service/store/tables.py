@@ -143,7 +143,7 @@ tickets = Table(
 _IS_OPEN = text("status = 'open' AND deleted_at IS NULL")
 _IS_HELD = text("status IN ('assigned', 'in_progress') AND deleted_at IS NULL")
 Index("tickets_open_idx", tickets.c.priority, tickets.c.id, postgresql_where=_IS_OPEN)
-Index("tickets_open_changed_idx", tickets.c.updated_at, postgresql_where=_IS_OPEN)
+Index("tickets_open_changed_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_OPEN)
 Index("tickets_held_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_IS_HELD)
 Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=text("agent_id IS NOT NULL"))
 Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=text("customer_id IS NOT NULL"))

@@ -45,8 +45,11 @@ class Keys:
         return self._key("held", "*")
 
     def agent_of(self, held_key: str) -> int:
-        """Read the agent's id back from the key of a held set."""
-        return int(held_key.rsplit(":", 1)[1])
+        """Read the agent's id back from the key of a held set. Raises `ValueError` when there is none in it."""
+        agent_id = parse_id(held_key.rsplit(":", 1)[1])
+        if agent_id is None:
+            raise ValueError(f"{held_key!r} names no agent")
+        return agent_id
 
     @property
     def claims(self) -> str:

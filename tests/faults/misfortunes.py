@@ -52,9 +52,9 @@ class _Meddler(Actor):
         self.stand = stand
 
     def act(self, dice: random.Random, pause: Pause) -> None:
-        with contextlib.closing(self.stand.redis_client()) as client:
-            with contextlib.suppress(RedisError, OSError, QueueUnavailable):
-                self.meddle(client, dice)
+        unheard = contextlib.suppress(RedisError, OSError, QueueUnavailable)
+        with contextlib.closing(self.stand.redis_client()) as client, unheard:
+            self.meddle(client, dice)
         pause(dice)
         pause(dice)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,7 +12,7 @@ from service.domain.model import Priority, QueuedTicket
 from service.ticket_queue.queue import RedisTicketQueue
 from service.ticket_queue.scripts import script
 from service.usecases.ports.reconcile import RunStatus, Tier
-from tests.faults.fault import Fault, Injected, Kind
+from tests.faults.fault import Fault, Kind
 from tests.faults.load import Load
 from tests.faults.misfortunes import LateHints, Poisoner, plant_dead_claim, plant_missing, plant_phantoms
 from tests.faults.parts import Part
@@ -38,10 +37,6 @@ def _verdict(stand: Stand, load: Load, scenario: str, what: str) -> None:
     verdict = judge(stand, load, scenario, what=what, converge_within_s=2 * TAKE_OVER_S)
     check_clean(stand, load)
     assert verdict.holds, verdict.problems
-
-
-def _sha(name: str) -> bytes:
-    return script(name).sha.encode()
 
 
 @pytest.mark.faults
@@ -81,10 +76,6 @@ PLANTS: dict[str, Callable[[Stand, list[int]], object]] = {
 """The scripts of a repair, and the drift that calls for each."""
 
 
-def _caught_at(proxy: Proxy, name: str, kind: Kind) -> Injected:
-    return proxy.inject(Fault(kind=kind, matching=_sha(name)))
-
-
 @pytest.mark.faults
 @pytest.mark.parametrize("kind", [Kind.HOLD, Kind.DROP_REPLY], ids=["before", "after"])
 @pytest.mark.parametrize("name", PLANTS)
@@ -93,42 +84,146 @@ def test_a_worker_may_be_killed_in_the_middle_of_a_repair(
 ) -> None:
     """Before a script has run, which it then does for nobody, long after; or after it, before the worker knows."""
     stand = open_stand(reconciling=False)
-    ids = stand.make_tickets(300)[150:210]
-    worker = _through(proxy, stand, stand.worker)
-    with contextlib.closing(_Stopped(worker)), Load(stand, agents=4, creators=2, seed=44, seconds=180) as load:
+    _teach_scripts(stand)
+    ids = stand.make_tickets(500)[350:410]
+    worker = _by_way_of(proxy, stand, "worker-by-proxy", stand.worker.command)
+    with Load(stand, agents=4, creators=2, seed=44, think_s=0.1, seconds=180) as load:
         load.acknowledge(20)
         with load.fault():
             PLANTS[name](stand, ids)
-            caught = _caught_at(proxy, name, kind)
+            caught = proxy.inject(Fault(kind=kind, matching=_sha(name)))
             worker.start()
             stand.clock.start()
             caught.await_hits(timeout_s=TAKE_OVER_S)
             worker.kill()
             load.pass_by(20)
             proxy.heal()
-        worker.start()
-        load.acknowledge(60)
-        stand.reconciling = True
-        when = "before" if kind is Kind.HOLD else "after"
+            worker.start()
+            load.acknowledge(20)
         load.acknowledge(20)
-    # The worker is needed until the queue has come right: hence a verdict while it runs.
-    worker.start() if not worker.is_running else None
-    _verdict(stand, load, f"worker-killed-{when}-{name.replace('_', '-')}", f"kill -9 of the worker {when} {name}.lua")
+    stand.reconciling = True
+    when = "before" if kind is Kind.HOLD else "after"
+    _verdict(
+        stand, load, f"worker-killed-{when}-{name.replace('_', '-')}", f"kill -9 of the worker {when} {name}.lua ran"
+    )
 
 
-class _Stopped:
-    """Ends a process that the stand does not know of."""
+@pytest.mark.faults
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_reconciler_may_wake_up_after_another_has_taken_over(
+    open_stand: OpenStand, proxy: Proxy, moment: str
+) -> None:
+    """It froze while it evicted phantoms, which have been given back since, and so are none any more.
 
-    def __init__(self, part: Part) -> None:
-        self._part = part
+    Its eviction comes before the other reconciler's run, or after it: then only the next run can mend that.
+    """
+    stand = open_stand(reconciling=False)
+    _teach_scripts(stand)
+    stand.make_tickets(500)
+    frozen = _by_way_of(proxy, stand, "frozen", ["service", "reconcile", "--json"])
+    with Load(stand, agents=4, creators=2, seed=45, think_s=0.1, seconds=180) as load:
+        load.acknowledge(20)
+        with load.fault():
+            hands = _phantoms_in_hands(stand)
+            caught = proxy.inject(Fault(kind=Kind.HOLD, matching=_sha("evict")))
+            frozen.begin()
+            caught.await_hits(timeout_s=TAKE_OVER_S)
+            frozen.pause()
+            for ticket_id, agent_id in hands.items():
+                stand.container.lifecycle.release(agent_id, ticket_id, reason="given back meanwhile")
+            if moment == "before":
+                proxy.lift(caught)
+            assert wait_until(lambda: _full_run(stand) is RunStatus.DONE, TAKE_OVER_S), "the lease was never free"
+            proxy.heal()
+            frozen.resume()
+            assert wait_until(lambda: not frozen.is_running, TAKE_OVER_S)
+        stand.worker.start()
+        stand.clock.start()
+        load.acknowledge(20)
+    assert [run.status for run in stand.sql("SELECT status FROM reconciliations WHERE trigger = 'cli'")] == ["failed"]
+    stand.reconciling = True
+    what = f"SIGSTOP of a reconciler in the middle of an eviction, which runs {moment} another one has taken over"
+    _verdict(stand, load, f"reconciler-frozen-eviction-{moment}-takeover", what)
 
-    def close(self) -> None:
-        self._part.kill()
+
+def _phantoms_in_hands(stand: Stand) -> dict[int, int]:
+    """Queue tickets that agents outside of the traffic hold, at the far end of the queue; say who has which."""
+    ids, idle = stand.make_tickets(40), [person.id for person in stand.people.agents[20:24]]
+    hands = {ticket_id: idle[number % len(idle)] for number, ticket_id in enumerate(ids)}
+    for ticket_id, agent_id in hands.items():
+        stand.container.lifecycle.assign(ticket_id, agent_id=agent_id, actor_id=stand.people.admin.id)
+    with contextlib.closing(stand.redis_client()) as client:
+        queue = RedisTicketQueue(client, stand.keys)
+        assert queue.enqueue([QueuedTicket(ticket_id, Priority.MEDIUM) for ticket_id in ids]) == len(ids)
+    return hands
 
 
-def _through(proxy: Proxy, stand: Stand, part: Part, command: list[str] | None = None) -> Part:
-    """Describe the same process once more, with a way to Redis of its own, through the proxy."""
+def _full_run(stand: Stand) -> RunStatus:
+    return stand.container.reconciler.run(tier=Tier.FULL, trigger="second").status
+
+
+@pytest.mark.faults
+def test_there_may_be_two_workers_and_two_clocks(open_stand: OpenStand) -> None:
+    stand = open_stand()
+    for name in ("worker", "clock"):
+        stand._describe(f"{name}-2", ["workers", name]).start()
+    ids = stand.make_tickets(400)
+    with Load(stand, agents=4, creators=2, admins=1, seed=46, think_s=0.05) as load:
+        load.acknowledge(20)
+        with load.fault():
+            plant_missing(stand, ids[300:340])
+            plant_phantoms(stand, 40)
+            for _ in range(3):
+                stand.redis_call("DEL", stand.keys.generation)
+                _full_run(stand)
+                load.acknowledge(40)
+        load.acknowledge(20)
+    failed = stand.sql("SELECT error FROM reconciliations WHERE status NOT IN ('done', 'skipped', 'running', 'queued')")
+    assert not failed
+    what = "two workers, two clocks and a third reconciler by hand, with drift of several kinds and a lost queue"
+    _verdict(stand, load, "reconcilers-doubled", what)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_the_clock_may_fail_while_another_waits_in_reserve(open_stand: OpenStand, how: str) -> None:
+    stand = open_stand()
+    ids = stand.make_tickets(400)
+    stand._describe("clock-2", ["workers", "clock"]).start()
+    with Load(stand, agents=4, creators=2, seed=47, think_s=0.05) as load:
+        load.acknowledge(20)
+        with load.fault():
+            if how == "killed":
+                stand.clock.kill()
+            else:
+                stand.clock.pause()
+            plant_missing(stand, ids[300:340])
+            assert wait_until(lambda: _are_queued(stand, ids[330:340]), TAKE_OVER_S), "nobody kept the clock"
+            if how == "frozen":
+                stand.clock.resume()
+            load.acknowledge(20)
+        load.acknowledge(20)
+    _verdict(stand, load, f"clock-{how}", f"the clock {how} while another waits in reserve, and drift planted then")
+
+
+def _are_queued(stand: Stand, ids: list[int]) -> bool:
+    """Say whether tickets that were missing are queued again; those that somebody has taken were so too."""
+    opened = {str(ticket_id) for ticket_id in stand.open_ids("medium")} & {str(ticket_id) for ticket_id in ids}
+    return opened <= set(stand.queue_ids("medium"))
+
+
+def _sha(name: str) -> bytes:
+    return script(name).sha.encode()
+
+
+def _teach_scripts(stand: Stand) -> None:
+    """Make the scripts known: a call that is answered NOSCRIPT has done nothing."""
+    for name in PLANTS:
+        stand.redis_call("SCRIPT", "LOAD", script(name).source)
+
+
+def _by_way_of(proxy: Proxy, stand: Stand, name: str, command: list[str]) -> Part:
+    """Describe a process that alone reaches Redis through the proxy."""
     port = proxy.listen(stand.redis.port)
-    url = part.environ["REDIS_URL"].replace(f":{stand.redis.port}/", f":{port}/")
-    log = part.log.with_name(f"other-{part.name}.log")
-    return Part(f"other {part.name}", command or part.command, {**part.environ, "REDIS_URL": url}, log=log)
+    url = stand.worker.environ["REDIS_URL"].replace(f":{stand.redis.port}/", f":{port}/")
+    return stand._describe(name, command, REDIS_URL=url)

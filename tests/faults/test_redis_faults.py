@@ -68,6 +68,7 @@ def test_redis_may_come_back_empty(open_stand: OpenStand, reconciling: bool) -> 
         load.pass_by(40)
         stand.redis.start()
         load.acknowledge(100)
+        assert "database" in _ways_of_serving(load)
     _assert_holds(judge(stand, load, "redis-restarted-empty", what="kill -9 of Redis under load, restart without data"))
 
 
@@ -77,6 +78,7 @@ def test_redis_may_be_flushed(open_stand: OpenStand, reconciling: bool) -> None:
         for _ in range(3):
             stand.redis_call("FLUSHALL")
             load.acknowledge(50)
+        assert "database" in _ways_of_serving(load), "a flushed queue was taken for an empty one"
     _assert_holds(judge(stand, load, "redis-flushed", what="FLUSHALL three times under load"))
 
 

@@ -8,11 +8,14 @@ from uuid import uuid4
 
 import pytest
 from redis import Redis
+from sqlalchemy import Engine
 
 from service.domain.errors import QueueUnavailable
 from service.domain.model import Priority
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
+from service.usecases.ports.reconcile import RunStatus
+from tests.integration.reconciling import World
 
 AGENT = 7
 MakeTickets = Callable[..., list[int]]
@@ -97,3 +100,19 @@ def test_a_counter_that_is_no_number_counts_from_nothing(
     assert queue.inversions() == 0
     assert _claim(queue, Priority.MEDIUM) == {ids[9], *ids[:4]}
     assert queue.inversions() == 5, "four dealt after a newer one, and one left behind"
+
+
+@pytest.mark.parametrize("agent", ["99999999999999999999", "9223372036854775808", "-1", "007", "", "poison", "4.5"])
+def test_an_agent_who_cannot_be_keeps_no_run_from_its_work(
+    engine: Engine, redis_client: Redis, keys: Keys, queue: RedisTicketQueue, make_tickets: MakeTickets, agent: str
+) -> None:
+    """PostgreSQL cannot even be asked about such an id, so nobody may try."""
+    ids = make_tickets(12)
+    redis_client.lrem(keys.queue(Priority.MEDIUM), 1, ids[4])
+    redis_client.zadd(keys.claims, {f"{uuid4()}|{agent}|m{ids[2]}": 1})
+    redis_client.sadd(keys.held(0).removesuffix("0") + agent, ids[2])
+    world = World(engine, redis_client, keys)
+    assert world.fast().status is RunStatus.DONE
+    assert world.full().status is RunStatus.DONE
+    assert redis_client.zcard(keys.claims) == 0
+    assert world.queued() == ids

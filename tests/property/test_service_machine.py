@@ -17,8 +17,8 @@ from tests.property.drift import Drifting
 from tests.property.operations import Operations
 from tests.property.world import World
 
-LONG = "FAIRDEAL_LONG_PROPERTY"
-"""Set to a number of examples: random ones then, instead of the same few each time."""
+RANDOM_EXAMPLES = "FAIRDEAL_RANDOM_EXAMPLES"
+"""Set to a number to have that many stories, new ones each time, instead of always the same."""
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ class Effort:
 
 
 def drive(machine: type[RuleBasedStateMachine], world: World, effort: Effort) -> None:
-    """Tell stories, and shrink one that ends badly. The same ones each time, unless the long run is asked for."""
-    asked = os.environ.get(LONG)
+    """Tell stories, and shrink one that ends badly. The same ones each time, unless others are asked for."""
+    asked = os.environ.get(RANDOM_EXAMPLES)
     bound = type(machine.__name__, (machine,), {"world": world})
     run_state_machine_as_test(
         bound,
@@ -64,3 +64,10 @@ def test_without_faults_everything_is_exact_after_every_step(world: World) -> No
 @pytest.mark.timeout(3_600)
 def test_with_faults_postgresql_is_exact_and_the_reconciler_brings_the_queue_in_line(world: World) -> None:
     drive(Drifting, world, Effort(examples=30, steps=45))
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("machine", [Operations, Drifting])
+def test_long_stories_and_many(world: World, machine: type[Operations]) -> None:
+    drive(machine, world, Effort(examples=250, steps=70))

@@ -15,6 +15,7 @@ from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.reconciliations import PostgresReconciliations
+from service.store.tables import metadata
 from service.store.tickets import PostgresTickets
 from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.breaker import CircuitBreaker
@@ -35,7 +36,7 @@ from tests.property.model import AgentState, TicketState
 LEASE_S = 12.0
 LONG_AGO_MS = 3_600_000
 
-EMPTIED = "tickets, ticket_events, claims, reconciliations, leases, sessions, agents, customers, users"
+EMPTIED = ", ".join(table.name for table in metadata.sorted_tables)
 
 TICKETS = text("""
 SELECT t.id, t.priority, t.status, t.agent_id, t.epoch, t.deleted_at IS NOT NULL AS deleted, c.email
