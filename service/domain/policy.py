@@ -35,11 +35,6 @@ def sources(wanted: TicketStatus) -> tuple[TicketStatus, ...]:
     return tuple(status for status in TicketStatus if may_move(status, wanted))
 
 
-def may_take(level: Level, priority: Priority) -> bool:
-    """Say whether an agent of this level may be given a ticket of this priority."""
-    return priority in QUEUES_BY_LEVEL[level]
-
-
 def room(*, capacity: int, held: int, limit: int | None) -> int:
     """Count the tickets an agent may still be given, never negative; `limit` is what they asked for."""
     free = max(0, capacity - held)

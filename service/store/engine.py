@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InvalidRequestError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import StoreUnavailable
@@ -19,6 +20,9 @@ QUERY_CANCELED = "57014"
 
 READ_ONLY = "25006"
 """SQLSTATE of a write to a server that takes none: a standby, one in recovery, or one set to read only."""
+
+OUTSIDE_OF_SQLALCHEMY = (psycopg2.OperationalError, psycopg2.InterfaceError)
+"""Raised by the driver where SQLAlchemy does not look: while a connection is taken back."""
 
 ANSWER_GRACE_S = 2.0
 """How much longer than a statement may run its answer may take to arrive."""
@@ -75,7 +79,7 @@ def _refuse_hung_up(connection: Any, _record: object, _lent: object) -> None:
 def _errors_as_facts() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as exc:
+    except (OperationalError, InterfaceError, PoolTimeout, *OUTSIDE_OF_SQLALCHEMY) as exc:
         raise StoreUnavailable("PostgreSQL did not answer; try again shortly") from exc
     except DBAPIError as exc:
         if exc.connection_invalidated:
@@ -85,18 +89,26 @@ def _errors_as_facts() -> Iterator[None]:
         raise
 
 
+def _lent(engine: Engine) -> Connection:
+    """Take a connection from the pool. Raises `StoreUnavailable` when each one it tried had been ended."""
+    try:
+        return engine.connect()
+    except InvalidRequestError as exc:  # what the pool makes of `DisconnectionError` the third time
+        raise StoreUnavailable("PostgreSQL keeps ending connections; try again shortly") from exc
+
+
 @contextmanager
 def statement(engine: Engine) -> Iterator[Connection]:
     """Lend a connection whose every statement commits by itself.
 
     Raises `StoreUnavailable` when PostgreSQL does not answer; what was under way may have been committed.
     """
-    with _errors_as_facts(), engine.connect() as connection:
+    with _errors_as_facts(), _lent(engine) as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Lend a connection in a transaction, committed at the end. Raises as `statement` does."""
-    with _errors_as_facts(), engine.begin() as connection:
+    with _errors_as_facts(), _lent(engine) as connection, connection.begin():
         yield connection

@@ -87,6 +87,15 @@ DELETE FROM idempotency_keys WHERE (user_id, key) IN (
     ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
 
+# Over since the earlier of the two times (LEAST passes over NULL). No index: one on `expires_at` would cost every
+# refresh its in-place update, to spare the reconciler one look over a table that this keeps small.
+PRUNE_SESSIONS = text("""
+DELETE FROM sessions WHERE id IN (
+    SELECT id FROM sessions
+    WHERE LEAST(expires_at, revoked_at) < now() - CAST(:age_s AS double precision) * interval '1 second'
+    ORDER BY LEAST(expires_at, revoked_at) LIMIT :limit FOR UPDATE SKIP LOCKED)
+""")
+
 SORT_KEYS = {"id": reconciliations.c.id, "requested_at": reconciliations.c.requested_at}
 
 
@@ -162,9 +171,9 @@ class PostgresReconciliations:
         """Delete the oldest first, so that a batch is a walk along an index."""
         with statement(self._engine) as connection:
             runs = connection.execute(PRUNE_RUNS, {"age_s": runs_older_than_s, "limit": limit}).rowcount
-            claims = connection.execute(PRUNE_CLAIMS, {"age_s": claims_older_than_s, "limit": limit}).rowcount
-            keys = connection.execute(PRUNE_KEYS, {"age_s": claims_older_than_s, "limit": limit}).rowcount
-        return runs + claims + keys
+            aged = {"age_s": claims_older_than_s, "limit": limit}
+            pruned = [connection.execute(prune, aged).rowcount for prune in (PRUNE_CLAIMS, PRUNE_KEYS, PRUNE_SESSIONS)]
+        return runs + sum(pruned)
 
 
 def _request_values(wanted: RunRequest) -> dict[str, Any]:

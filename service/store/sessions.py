@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, Update, Uuid, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Update, Uuid, bindparam, func, insert, select, update
 
 from service.domain.model import Principal, Role
 from service.store.engine import statement, transaction
@@ -137,12 +137,6 @@ class PostgresSessions:
         if row is None:
             return None
         return Principal(user_id=row.id, username=row.username, role=Role(row.role), session_id=session_id)
-
-    def purge_expired(self) -> int:
-        """Remove what is over; a missing session and an expired one are answered alike."""
-        over = or_(sessions.c.expires_at <= NOW, sessions.c.revoked_at.is_not(None))
-        with statement(self._engine) as connection:
-            return connection.execute(delete(sessions).where(over)).rowcount
 
 
 def _ending(user_id: int, except_session: UUID | None) -> Update:

@@ -103,10 +103,10 @@ class RedisLedgerAudit:
 def _claim(member: str, *, age_s: float) -> OpenClaim | None:
     """Read an entry of the ledger; None when it is none of ours."""
     claim_id, _, rest = member.partition("|")
-    agent, _, packed = rest.partition("|")
+    agent, separator, packed = rest.partition("|")
     agent_id = parse_id(agent)  # beyond 64 bits, PostgreSQL could not even be asked
     try:
-        return None if agent_id is None else OpenClaim(
+        return None if agent_id is None or not separator else OpenClaim(
             claim_id=UUID(claim_id),
             agent_id=agent_id,
             tickets=unpack(packed),

@@ -114,10 +114,6 @@ class Sessions:
         if not changed:
             raise InvalidInput(("old_password", "has just been changed by somebody else"))
 
-    def purge_expired(self) -> int:
-        """Remove sessions that are over and count them."""
-        return self._store.purge_expired()
-
     def _verified(self, username: str, password: str) -> Credentials:
         name = username.strip()
         found = None if unprintable(name) else self._store.credentials(name)

@@ -84,7 +84,7 @@ def create_wsgi_app() -> Flask:
     container = build_container(settings)
     fuse = Fuse(Path(os.environ["FAULT_CONTROL"]))
     queue = container.assignments._queue
-    queue._strike = around("queue.confirm", queue._strike, fuse)  # type: ignore[attr-defined, method-assign]
+    queue._strike = around("queue.confirm", queue._strike, fuse)  # type: ignore[attr-defined]
     for name in USE_CASES:
         use_case = getattr(container, name)
         use_case._queue = Wired("queue", use_case._queue, fuse)

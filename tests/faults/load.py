@@ -8,23 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 from scripts.waiting import wait_until
 from tests.faults.clients import TIMEOUT_S, Client, History
 from tests.faults.sampler import Sampler
-from tests.faults.template import People, Person
+from tests.faults.stand import Stand
+from tests.faults.template import Person
 
 PRIORITIES = ("medium", "medium", "medium", "high", "low")
 TRIES = 3
 JOIN_S = 60.0
-
-
-class Served(Protocol):
-    """What traffic needs to know of a stand."""
-
-    web_port: int
-    people: People
 
 
 class Load:
@@ -32,7 +26,7 @@ class Load:
 
     def __init__(
         self,
-        stand: Any,
+        stand: Stand,
         *,
         agents: int = 6,
         creators: int = 2,

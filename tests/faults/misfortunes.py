@@ -30,9 +30,18 @@ def plant_missing(stand: Stand, ids: list[int]) -> None:
 
 def plant_phantoms(stand: Stand, count: int) -> list[int]:
     """Let the queue keep tickets that have been deleted."""
-    ids = stand.make_tickets(count)
-    stand.sql("UPDATE tickets SET deleted_at = now(), updated_at = now() WHERE id = ANY(%(ids)s)", ids=ids)
+    ids = stand.make_tickets(count, enqueue=False)
+    for ticket_id in ids:
+        stand.container.tickets.delete(ticket_id, actor_id=stand.people.admin.id)
+    queue_late(stand, ids)
     return ids
+
+
+def queue_late(stand: Stand, ids: list[int]) -> None:
+    """Queue tickets as a hint does that comes when they are no longer open."""
+    with contextlib.closing(stand.redis_client()) as client:
+        queue = RedisTicketQueue(client, stand.keys)
+        assert queue.enqueue([QueuedTicket(ticket_id, Priority.MEDIUM) for ticket_id in ids]) == len(ids)
 
 
 def plant_dead_claim(stand: Stand, ids: list[int]) -> None:

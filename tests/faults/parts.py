@@ -5,9 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -143,16 +141,3 @@ class Part(_Process):
             return False
         finally:
             connection.close()
-
-
-def await_port(port: int, within_s: float = 20.0) -> None:
-    """Wait until somebody listens."""
-    until = time.monotonic() + within_s
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError(f"nobody listens on port {port}")

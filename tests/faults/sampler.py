@@ -11,6 +11,7 @@ from redis import Redis, RedisError
 
 from service.domain.model import Priority
 from service.ticket_queue.client import make_client
+from tests.faults.stand import Stand
 
 PAUSE_S = 0.05
 SAMPLE_TIMEOUT_MS = 500
@@ -25,7 +26,7 @@ GROUP BY a.id
 class Sampler:
     """A thread that reads PostgreSQL and Redis directly; what is away is looked at again later."""
 
-    def __init__(self, stand: Any) -> None:
+    def __init__(self, stand: Stand) -> None:
         self._stand = stand
         self.hands_seen = self.queues_seen = 0
         self.largest_hand = 0

@@ -218,7 +218,7 @@ class Stand:
     def redis_call(self, *command: str | int) -> Any:
         """Send one command to Redis."""
         with contextlib.closing(self.redis_client()) as client:
-            return client.execute_command(*command)
+            return client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     def rebuild(self) -> None:
         """Build the queue from PostgreSQL, so that it is trusted."""

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import jwt
 from flask import Flask
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
 from scripts.account import server_account
 from scripts.embedded_postgres import Postgres, embedded_postgres
@@ -101,8 +101,8 @@ def _make(directory: Path) -> dict[str, object]:
     superuser_password, database_password = secrets.token_hex(16), secrets.token_hex(16)
     server = describe_postgres(directory, password=superuser_password, port=free_port(), throwaway=True)
     server.create_data()
-    with Start(server).wait() as running:
-        url = running.server.ensure_database(DATABASE, database_password)  # type: ignore[attr-defined]
+    with Start(server, may_move=False).wait():
+        url = server.ensure_database(DATABASE, database_password)
         with _engine(url) as engine:
             migrate.upgrade(engine)
             people = _sign_in(engine, url)
@@ -135,23 +135,23 @@ def _sign_in(engine: Engine, url: str) -> list[Person]:
     wanted = [("admin", "admin", "junior"), ("operator", "operator", "junior")]
     wanted += [("agent", f"agent-{n:02}", "senior" if n % 3 == 0 else "junior") for n in range(1, AGENTS + 1)]
     with engine.begin() as connection:
-        return [_person(connection, settings, *each) for each in wanted]  # type: ignore[arg-type]
+        return [_person(connection, settings, *each) for each in wanted]
 
 
-def _person(connection: Engine, settings: Settings, role: str, username: str, level: str) -> Person:
+def _person(connection: Connection, settings: Settings, role: str, username: str, level: str) -> Person:
     values = {"username": username, "role": role, "level": level}
     insert = "INSERT INTO users (username, role, password_hash) VALUES (:username, :role, '!') RETURNING id"
-    user_id = connection.execute(text(insert), values).scalar_one()  # type: ignore[attr-defined]
+    user_id = connection.execute(text(insert), values).scalar_one()
     if role == "agent":
         profile = "INSERT INTO agents (id, level) VALUES (:id, :level)"
-        connection.execute(text(profile), {"id": user_id, "level": level})  # type: ignore[attr-defined]
+        connection.execute(text(profile), {"id": user_id, "level": level})
     now = datetime.now(UTC)
     session = {"id": uuid4(), "user_id": user_id, "jti": uuid4(), "expires_at": now + timedelta(days=14)}
     open_session = (
         "INSERT INTO sessions (id, user_id, refresh_jti, expires_at)"
         " VALUES (CAST(:id AS uuid), :user_id, CAST(:jti AS uuid), :expires_at)"
     )
-    connection.execute(text(open_session), session)  # type: ignore[attr-defined]
+    connection.execute(text(open_session), session)
     user = User(
         id=user_id, username=username, email=None, first_name="", last_name="", phone="", role=Role(role),
         is_active=True, created_at=now, updated_at=now,

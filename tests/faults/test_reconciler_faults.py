@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from scripts.waiting import wait_until
-from service.domain.model import Priority, QueuedTicket
-from service.ticket_queue.queue import RedisTicketQueue
+from service.domain.model import Priority
 from service.ticket_queue.scripts import script
 from service.usecases.ports.reconcile import RunStatus, Tier
 from tests.faults.fault import Fault, Kind
 from tests.faults.load import Load
-from tests.faults.misfortunes import LateHints, Poisoner, plant_dead_claim, plant_missing, plant_phantoms
+from tests.faults.misfortunes import LateHints, Poisoner, plant_dead_claim, plant_missing, plant_phantoms, queue_late
 from tests.faults.parts import Part
 from tests.faults.proxy import Proxy
 from tests.faults.stand import Stand
@@ -152,9 +150,7 @@ def _phantoms_in_hands(stand: Stand) -> dict[int, int]:
     hands = {ticket_id: idle[number % len(idle)] for number, ticket_id in enumerate(ids)}
     for ticket_id, agent_id in hands.items():
         stand.container.lifecycle.assign(ticket_id, agent_id=agent_id, actor_id=stand.people.admin.id)
-    with contextlib.closing(stand.redis_client()) as client:
-        queue = RedisTicketQueue(client, stand.keys)
-        assert queue.enqueue([QueuedTicket(ticket_id, Priority.MEDIUM) for ticket_id in ids]) == len(ids)
+    queue_late(stand, ids)
     return hands
 
 

@@ -51,7 +51,7 @@ def _kill_at(stand: Stand, step: str) -> None:
             stand.await_fired()
             load.acknowledge(60)
     name = "web-killed-" + step.replace(" ", "-").replace(".", "-")
-    verdict = judge(stand, load, name, what=f"kill -9 of the web process {step.replace('queue.', 'Redis ')}")
+    verdict = judge(stand, load, name, what=f"kill -9 of a web process `{step}`")
     assert verdict.unknown > 0, "nobody was being served by the process that died"
     assert verdict.holds, verdict.problems
 

@@ -220,7 +220,7 @@ def _during(load: Load, operations: list[Operation]) -> tuple[float | None, floa
 
 def _inversions(stand: Stand) -> int | None:
     with contextlib.closing(stand.redis_client()) as client, contextlib.suppress(RedisError, OSError):
-        return int(client.get(stand.keys.inversions) or 0)  # type: ignore[arg-type]
+        return int(client.get(stand.keys.inversions) or 0)
     return None
 
 

@@ -77,6 +77,21 @@ def test_a_full_run_prunes_old_runs_and_claims(world: World, make_agent: Callabl
     assert world.runs.get(kept.id) == kept
 
 
+def test_a_full_run_prunes_sessions_that_were_over_long_ago(world: World, make_user: Callable[..., int]) -> None:
+    world.sql(
+        "INSERT INTO sessions (id, user_id, refresh_jti, expires_at, revoked_at)"
+        " SELECT gen_random_uuid(), :user, gen_random_uuid(), now() + expires * interval '1 day',"
+        " now() - revoked * interval '1 day'"
+        " FROM (VALUES (5, NULL), (-6, NULL), (5, 6), (-8, NULL), (5, 9), (-10, 1)) AS over (expires, revoked)",
+        user=make_user(),
+    )
+    day = 86_400
+    assert world.runs.prune(runs_older_than_s=day, claims_older_than_s=7 * day, limit=2) == 2
+    world.full()
+    kept = "SELECT round(extract(epoch FROM expires_at - now()) / 86400)::int, revoked_at IS NULL FROM sessions"
+    assert sorted(map(tuple, world.sql(kept))) == [(-6, True), (5, False), (5, True)]
+
+
 def test_runs_are_listed_by_tier_and_status(world: World) -> None:
     fast, full = world.fast(), world.full()
     asked = world.runs.request(RunRequest(tier=Tier.FULL, trigger="api"))

@@ -127,6 +127,14 @@ def test_history_is_append_only(engine: Engine, make_tickets: MakeMany) -> None:
             run(engine, change)
 
 
+@pytest.mark.parametrize("emptying", ["ticket_events", "tickets, ticket_events", "tickets CASCADE", "users CASCADE"])
+def test_tickets_and_their_history_are_not_truncated(engine: Engine, make_tickets: MakeMany, emptying: str) -> None:
+    make_tickets(1)
+    with pytest.raises(IntegrityError, match="is never emptied"):
+        run(engine, f"TRUNCATE {emptying}")
+    assert scalar(engine, "SELECT count(*) FROM tickets") == 1
+
+
 def test_ids_come_in_creation_order_without_a_cache(engine: Engine) -> None:
     cached = "SELECT seqcache FROM pg_sequence WHERE seqrelid = pg_get_serial_sequence('tickets', 'id')::regclass"
     assert scalar(engine, cached) == 1

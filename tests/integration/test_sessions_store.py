@@ -265,15 +265,6 @@ def test_a_hash_is_renewed_only_in_the_place_of_the_one_checked(engine: Engine, 
     assert not store.change_password(ann, old_hash="another", new_hash="x", except_session=uuid4())
 
 
-def test_purging_removes_what_is_over_and_nothing_else(sessions: Sessions, engine: Engine) -> None:
-    revoked, expired, going_on = (sessions.login("Ann", GOOD).session_id for _ in range(3))
-    sessions.revoke(revoked)
-    run(engine, "UPDATE sessions SET expires_at = now() WHERE id = :id", id=expired)
-    assert sessions.purge_expired() == 2
-    assert sessions.purge_expired() == 0
-    assert not is_over(sessions, going_on)
-
-
 def test_who_is_calling_costs_one_query(sessions: Sessions, engine: Engine) -> None:
     opened = sessions.login("Ann", GOOD)
     seen: list[str] = []

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from service.domain.errors import FairdealError, StoreUnavailable
 from service.domain.model import Level, Priority
+from service.usecases.ports.tickets import TicketDraft
 from tests.property.failpoints import Crash, Done, Fault
 from tests.property.model import AgentState, Model
 from tests.property.world import World
@@ -50,11 +52,15 @@ class Desk(RuleBasedStateMachine):
         self.in_line = True
         self.armed: Fault | None = None
 
-    @initialize()
-    def open_the_desk(self) -> None:
+    @initialize(priorities=st.lists(st.sampled_from(Priority), max_size=20))
+    def open_the_desk(self, priorities: list[Priority]) -> None:
         self.world.empty()
         for name, state in STAFF:
             self.model = self.model.hired(self.world.hire(name, state), state)
+        if priorities:
+            drafts = [TicketDraft(subject="Printer on fire", priority=priority) for priority in priorities]
+            created = self.world.tickets.create_many(drafts, actor_id=None)
+            self.model = self.model.created({ticket.id: ticket.priority for ticket in created})
 
     # What there is to choose from
 

@@ -14,7 +14,8 @@ from service.domain.model import Priority
 from service.usecases.invariants import all_hold
 from service.usecases.ports.reconcile import Reconciliation, RunStatus, Tier
 from tests.property.failpoints import Crash, Fault, Side, Strike
-from tests.property.operations import AGENT, PICK, PRIORITY, Operations
+from tests.property.model import ORDER
+from tests.property.operations import ACT, AGENT, LIMIT, PICK, PRIORITIES, PRIORITY, Operations
 
 FAULT = st.one_of(
     st.builds(
@@ -43,6 +44,35 @@ class Drifting(Operations):
     def arm(self, fault: Fault) -> None:
         """Let something go wrong in the next operation."""
         self.armed = fault
+
+    @rule(fault=FAULT, number=AGENT, limit=LIMIT)
+    def fetch_struck(self, fault: Fault, number: int, limit: int | None) -> None:
+        self.armed = fault
+        self.fetch(number, limit)
+
+    @precondition(lambda self: self.asked)
+    @rule(fault=FAULT, back=st.integers(0, 2))
+    def fetch_again_struck(self, fault: Fault, back: int) -> None:
+        self.armed = fault
+        self.fetch_again(back)
+
+    @rule(fault=FAULT, act=ACT, number=AGENT, pick=PICK)
+    def work_struck(self, fault: Fault, act: str, number: int, pick: int) -> None:
+        self.armed = fault
+        self.work(act, number, pick, None)
+
+    @rule(fault=FAULT, priorities=PRIORITIES)
+    def create_struck(self, fault: Fault, priorities: list[Priority]) -> None:
+        self.armed = fault
+        self.create(priorities)
+
+    @rule(number=AGENT, pick=PICK, limit=LIMIT)
+    def lie(self, number: int, pick: int, limit: int | None) -> None:
+        """Offer an agent, first of all, a ticket of any state and priority."""
+        agent = self.agent(number)
+        first, *_ = ORDER[self.model.agents[agent].level]
+        self.spoil(lambda: self.world.redis.lpush(self.world.keys.queue(first), self.ticket(pick)))
+        self.fetch(number, limit)
 
     @rule()
     def flush(self) -> None:

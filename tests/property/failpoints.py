@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from redis import Redis
@@ -50,6 +51,7 @@ class Done:
 
     name: str
     result: Any
+    options: Mapping[str, Any]
 
 
 class Failpoints:
@@ -71,7 +73,21 @@ class Failpoints:
         finally:
             self._fault, self._dead = None, False
 
-    def call(self, side: Side, name: str, work: Callable[[], Any], lost: Callable[[], Exception]) -> Any:
+    def store_call(self, name: str, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Make a call to a store."""
+
+        def work() -> Any:
+            result = method(*args, **options)
+            self.done.append(Done(name, result, options))
+            return result
+
+        return self._call(Side.STORE, work, lambda: StoreUnavailable("gone"))
+
+    def command(self, send: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Send a command, or a pipeline, to Redis."""
+        return self._call(Side.REDIS, lambda: send(*args, **options), lambda: RedisConnectionError("gone"))
+
+    def _call(self, side: Side, work: Callable[[], Any], lost: Callable[[], Exception]) -> Any:
         """Make one call; `lost` is what a caller sees who gets no answer."""
         if self._dead:
             raise Crash
@@ -81,8 +97,6 @@ class Failpoints:
         if strike in {Strike.REQUEST_LOST, Strike.DOWN}:
             raise lost()
         result = work()
-        if side is Side.STORE:
-            self.done.append(Done(name, result))
         if strike is Strike.DIES_AFTER:
             self._die()
         if strike is Strike.ANSWER_LOST:
@@ -112,32 +126,18 @@ class FailingStore:
         self._failpoints = failpoints
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-
-        def call(*args: Any, **options: Any) -> Any:
-            return self._failpoints.call(
-                Side.STORE, name, lambda: method(*args, **options), lambda: StoreUnavailable("gone")
-            )
-
-        return call
+        return partial(self._failpoints.store_call, name, getattr(self._store, name))
 
 
 def with_failpoints(client: Redis, failpoints: Failpoints) -> Redis:
     """Make every command of a client a failpoint, and every pipeline as a whole."""
-    execute, make_pipeline = client.execute_command, client.pipeline
-
-    def gone() -> Exception:
-        return RedisConnectionError("gone")
-
-    def execute_command(*args: Any, **options: Any) -> Any:
-        return failpoints.call(Side.REDIS, str(args[0]), lambda: execute(*args, **options), gone)
+    make_pipeline = client.pipeline
 
     def pipeline(*args: Any, **options: Any) -> Any:
         made = make_pipeline(*args, **options)
-        send = made.execute
-        made.execute = lambda *a, **o: failpoints.call(Side.REDIS, "pipeline", lambda: send(*a, **o), gone)
+        made.execute = partial(failpoints.command, made.execute)
         return made
 
-    client.execute_command = execute_command  # type: ignore[method-assign]
+    client.execute_command = partial(failpoints.command, client.execute_command)  # type: ignore[method-assign]
     client.pipeline = pipeline  # type: ignore[method-assign]
     return client

@@ -11,6 +11,7 @@ from service.usecases.ports.people import AgentChanges
 from service.usecases.ports.reconcile import RunStatus, Tier
 from service.usecases.ports.tickets import Buyer, Claimed, TicketChanges, TicketDraft
 from tests.property.desk import STAFF, Desk, Outcome
+from tests.property.failpoints import Done
 from tests.property.model import AgentState
 
 MOST_AGENTS = 6
@@ -18,14 +19,24 @@ MOST_AGENTS = 6
 AGENT = st.integers(0, MOST_AGENTS - 1)
 PICK = st.integers(0, 60)
 PRIORITY = st.sampled_from(Priority)
+PRIORITIES = st.lists(PRIORITY, min_size=1, max_size=8)
+LIMIT = st.none() | st.integers(1, 15)
+ACT = st.sampled_from(["start", "resolve", "close", "release"])
+LAG = st.none() | st.integers(0, 1)
 
 
 class Operations(Desk):
     """Everything that users do."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[int, int | None]] = []
+        self.created: list[int | None] = []
+        self.claims: dict[UUID, list[int]] = {}
+
     # Tickets
 
-    @rule(priorities=st.lists(PRIORITY, min_size=1, max_size=8))
+    @rule(priorities=PRIORITIES)
     def create(self, priorities: list[Priority]) -> None:
         drafts = [TicketDraft(subject="Printer on fire", priority=priority) for priority in priorities]
         outcome = self.attempt(lambda: self.world.tickets.create_many(drafts, actor_id=None))
@@ -53,17 +64,49 @@ class Operations(Desk):
         ticket = self.ticket(pick)
         self.perform(lambda: self.model.removed(ticket), lambda: self.world.tickets.delete(ticket, actor_id=None))
 
+    @rule(priority=PRIORITY, again=st.booleans())
+    def create_one(self, priority: Priority, *, again: bool) -> None:
+        """Create a ticket as a named operation, or try the last one again, which must find what it made."""
+        if not (again and self.created):
+            self.created.append(None)
+        name, known = UUID(int=len(self.created)), self.created[-1]
+        if known is not None and self.model.tickets[known].deleted:
+            return
+        draft = TicketDraft(subject="Printer on fire", priority=priority)
+        outcome = self.attempt(lambda: self.world.tickets.create(draft, actor_id=None, operation_id=name))
+        for write in outcome.writes:
+            [ticket] = write.result
+            if known is None:
+                assert ticket.id not in self.model.tickets
+                self.model = self.model.created({ticket.id: priority})
+            self.created[-1] = known = known or ticket.id
+            assert ticket.id == known
+        if outcome.error is None:
+            assert outcome.result.id == known
+        else:
+            self.check_error(outcome, None)
+
     # Dealing
 
-    @rule(number=AGENT, limit=st.none() | st.integers(1, 15))
+    @rule(number=AGENT, limit=LIMIT)
     def fetch(self, number: int, limit: int | None) -> None:
-        agent, before = self.agent(number), self.model
-        outcome = self.attempt(lambda: self.world.assignments.fetch(agent, limit=limit))
-        from_queue = self.dealt(outcome, "claim")
-        from_database = self.dealt(outcome, "claim_oldest")
-        dealt = [*from_queue, *from_database]
-        wanted = 0 if before.refusal(agent) else max(0, min(before.room(agent), limit or 15))
-        due = before.due(agent)
+        self.asked.append((self.agent(number), limit))
+        self.ask(len(self.asked))
+
+    @precondition(lambda self: self.asked)
+    @rule(back=st.integers(0, 2))
+    def fetch_again(self, back: int) -> None:
+        """Try one of the last fetches again, as the same operation: what was dealt by it is not dealt once more."""
+        self.ask(max(1, len(self.asked) - back))
+
+    def ask(self, turn: int) -> None:
+        """Fetch as the operation of this turn, and compare what was dealt with what was due."""
+        (agent, limit), name, before = self.asked[turn - 1], UUID(int=turn), self.model
+        outcome = self.attempt(lambda: self.world.assignments.fetch(agent, limit=limit, operation_id=name))
+        from_queue, from_database = self.dealt(outcome, "claim"), self.dealt(outcome, "claim_oldest")
+        dealt, due, repeated = [*from_queue, *from_database], before.due(agent), self.claims.get(name, [])
+        room = 0 if before.refusal(agent) or repeated else max(0, before.room(agent))
+        wanted = min(room, limit or room)
         assert len(dealt) <= wanted
         assert len(set(dealt)) == len(dealt)
         assert set(dealt) <= set(due), "open, and fit for the agent's level"
@@ -73,16 +116,21 @@ class Operations(Desk):
         if self.in_line:
             assert dealt == due[:wanted], "the oldest, first priority first"
         self.model = before.dealt(agent, dealt)
+        self.claims |= {write.options["claim_id"]: self.ids(write) for write in outcome.writes if self.ids(write)}
         if outcome.error is None:
-            self.check_hand(agent, outcome.result, dealt, by_database=from_database)
+            self.check_hand(agent, outcome.result, repeated or dealt, by_database=from_database)
         else:
             self.check_error(outcome, before.refusal(agent))
 
     @staticmethod
-    def dealt(outcome: Outcome, name: str) -> list[int]:
+    def ids(write: Done) -> list[int]:
+        """List what a claim assigned."""
+        verdict: Claimed = write.result
+        return [ticket.id for ticket in verdict.assigned]
+
+    def dealt(self, outcome: Outcome, name: str) -> list[int]:
         """List what the arbiter assigned by one way or the other."""
-        verdicts: list[Claimed] = [write.result for write in outcome.writes if write.name == name]
-        return [ticket.id for verdict in verdicts for ticket in verdict.assigned]
+        return [ticket for write in outcome.writes if write.name == name for ticket in self.ids(write)]
 
     def check_hand(self, agent: int, hand: Hand, dealt: list[int], *, by_database: list[int]) -> None:
         assert [ticket.id for ticket in hand.tickets] == self.model.hand(agent)
@@ -99,12 +147,7 @@ class Operations(Desk):
 
     # Work
 
-    @rule(
-        act=st.sampled_from(["start", "resolve", "close", "release"]),
-        number=AGENT,
-        pick=PICK,
-        lag=st.none() | st.integers(0, 1),
-    )
+    @rule(act=ACT, number=AGENT, pick=PICK, lag=LAG)
     def work(self, act: str, number: int, pick: int, lag: int | None) -> None:
         """Let an agent work a ticket, with the epoch they know (`lag` behind), or none."""
         agent = self.agent(number)

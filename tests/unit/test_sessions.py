@@ -81,9 +81,6 @@ class OneUser:
     def principal(self, session_id: UUID) -> Principal | None:
         return HERE if session_id == HERE.session_id else None
 
-    def purge_expired(self) -> int:
-        return 3
-
 
 @pytest.fixture
 def passwords() -> Passwords:

@@ -81,7 +81,7 @@ def set_availability(path: AgentPath, body: AvailabilityInput) -> Response:
 
 
 @agents.post("/<id:agent_id>/return-tickets", responses=outcomes(200, ReturnedAnswer, NotFound))
-@allow(Role.ADMIN)
+@allow(Role.ADMIN, own="agent_id")
 def return_tickets(path: AgentPath, body: ReturnInput) -> Response:
     """Put everything an agent holds back to its places in the queue."""
     returned = services().assignments.return_all(path.agent_id, actor_id=caller().user_id, note=body.reason)

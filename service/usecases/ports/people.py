@@ -292,6 +292,3 @@ class SessionStore(Protocol):
 
     def principal(self, session_id: UUID) -> Principal | None:
         """Read who a session belongs to; None when it, or the user, is over."""
-
-    def purge_expired(self) -> int:
-        """Remove sessions that are over and count them."""

@@ -144,7 +144,10 @@ class ReconciliationStore(Protocol):
         """Mark runs as failed whose process died or whose job got lost; only the holder of the lease may say so."""
 
     def prune(self, *, runs_older_than_s: float, claims_older_than_s: float, limit: int) -> int:
-        """Remove old runs, claims and idempotency keys (as old as claims), at most `limit` of each, and count them."""
+        """Remove old runs and claims, and keys and sessions over for as long as claims are kept, and count them.
+
+        At most `limit` of each. A session that is missing is answered like one that is over.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,8 @@ class Schedule:
         self._renewed_at = 0.0
         self._due_at = dict.fromkeys(Tier, clock())
         self._identity: str | None = None
+        self._failed_over = False
+        """Another server was met, and no full run has been enqueued since."""
         self._urgent_pause_s = TICK_S
         self._urgent_at = clock()
 
@@ -86,13 +88,12 @@ class Schedule:
     def _urgency(self) -> str | None:
         """Say why a full run cannot wait, or None; ever less often while it does not help."""
         identity = self._audit.identity()
-        changed = self._identity is not None and identity != self._identity
-        trusted = self._queue.is_trusted()
+        self._failed_over |= self._identity is not None and identity != self._identity
         self._identity = identity
-        if trusted:
+        if self._queue.is_trusted():
             self._urgent_pause_s = TICK_S
             self._urgent_at = self._clock()
-            return FAILOVER if changed else None
+            return FAILOVER if self._failed_over else None
         if self._clock() < self._urgent_at:
             return None
         self._urgent_at = self._clock() + self._urgent_pause_s
@@ -100,8 +101,14 @@ class Schedule:
         return UNTRUSTED
 
     def _enqueue(self, tier: Tier, trigger: str) -> None:
-        """Enqueue once: a run that is waiting or under way already is enough. The next turn counts from now."""
+        """Enqueue once: a run that is waiting or under way already is enough. The next turn counts from now.
+
+        Not enough after a failover: what is under way may have looked at the server before, so only a run accepted
+        after it counts.
+        """
         enqueued = self._jobs.enqueue(JOB, tier.value, trigger, unique_id=f"reconcile-{tier.value}")
         self._due_at[tier] = self._clock() + self._every_s[tier]
+        if tier is Tier.FULL and enqueued:
+            self._failed_over = False
         if trigger != CLOCK and enqueued:
             log.warning("full_reconciliation_at_once", extra={"why": trigger})

@@ -68,6 +68,14 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
 }
 """Who may call what, written down a second time: a role changed by accident shows here."""
 
+AGENT_PATH = "/api/agents/<id:agent_id>"
+OWN = {
+    ("GET", AGENT_PATH): "agent_id",
+    ("POST", f"{AGENT_PATH}/availability"): "agent_id",
+    ("POST", f"{AGENT_PATH}/return-tickets"): "agent_id",
+}
+"""What agents, besides, may call for themselves: the path parameter that must be their own id."""
+
 
 def path_of(rule: str) -> str:
     """Fill a rule's ids in, with one that is nobody's own."""
@@ -81,6 +89,7 @@ def test_every_route_declares_who_may_call_it(method: str, rule: str, endpoint: 
     assert access.is_anonymous == ((method, rule) in ANONYMOUS)
     if not access.is_anonymous:
         assert set(access.roles) == EXPECTED[method, rule]
+        assert access.own == OWN.get((method, rule))
 
 
 def test_every_expected_route_is_there() -> None:
@@ -112,11 +121,17 @@ def test_a_route_answers_403_to_the_wrong_roles_alone(
         assert answer.json["role"] == role.value
 
 
-@pytest.mark.parametrize("path", ["/api/agents/2", "/api/agents/2/availability"])
-def test_agents_may_look_at_and_switch_themselves(agent: FlaskClient, path: str) -> None:
-    method = "POST" if path.endswith("availability") else "GET"
-    assert agent.open(path, method=method, json={"availability": "away"}).status_code == 200
-    assert agent.open(path.replace("2", "3"), method=method, json={"availability": "away"}).status_code == 403
+@pytest.mark.parametrize(
+    ("method", "act", "body"),
+    [
+        ("GET", "", None),
+        ("POST", "/availability", {"availability": "away"}),
+        ("POST", "/return-tickets", {"reason": "lunch"}),
+    ],
+)
+def test_agents_may_look_at_switch_and_empty_themselves(agent: FlaskClient, method: str, act: str, body: Any) -> None:
+    assert agent.open(f"/api/agents/2{act}", method=method, json=body).status_code == 200
+    assert agent.open(f"/api/agents/3{act}", method=method, json=body).status_code == 403
 
 
 def test_a_route_that_declares_nothing_lets_nobody_in(services: FakeServices) -> None:

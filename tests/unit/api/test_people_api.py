@@ -136,6 +136,11 @@ def test_everything_an_agent_holds_is_returned(admin: FlaskClient, services: Fak
     assert services.assignments.last == ("return_all", (2,), {"actor_id": 1, "note": "on leave"})
 
 
+def test_agents_return_everything_they_hold_in_their_own_name(agent: FlaskClient, services: FakeServices) -> None:
+    assert agent.post("/api/agents/2/return-tickets", json={"reason": "lunch"}).json == {"returned": 3}
+    assert services.assignments.last == ("return_all", (2,), {"actor_id": 2, "note": "lunch"})
+
+
 def test_customers_are_kept(admin: FlaskClient, services: FakeServices) -> None:
     ada = {"name": "Ada", "email": "ada@example.com"}
     answer = admin.post("/api/customers", json=ada)

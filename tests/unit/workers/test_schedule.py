@@ -149,6 +149,35 @@ def test_another_server_is_looked_over_at_once(setting: Setting) -> None:
     assert setting.jobs.drain() == [("full", "failover", "reconcile-full")]
 
 
+def test_a_failover_during_a_run_is_looked_over_after_it(setting: Setting) -> None:
+    schedule = setting.schedule()
+    schedule.tick()
+    setting.jobs.drain()
+    setting.server.name, setting.jobs.busy = "two", {"reconcile-full"}
+    schedule.tick()
+    schedule.tick()
+    assert setting.jobs.drain() == []
+    setting.jobs.busy = set()
+    schedule.tick()
+    schedule.tick()
+    assert setting.jobs.drain() == [("full", "failover", "reconcile-full")]
+
+
+@pytest.mark.parametrize("later", ["two", "one"])  # or back again: what was queued on the other is missing here
+def test_a_failover_that_could_not_be_enqueued_is_looked_over_still(setting: Setting, later: str) -> None:
+    schedule = setting.schedule()
+    schedule.tick()
+    setting.jobs.drain()
+    setting.server.name, setting.jobs.is_down = "two", True
+    with pytest.raises(QueueUnavailable):
+        schedule.tick()
+    setting.jobs.is_down = False
+    setting.server.name = later
+    schedule.tick()
+    schedule.tick()
+    assert setting.jobs.drain() == [("full", "failover", "reconcile-full")]
+
+
 def test_a_run_under_way_is_enough(setting: Setting) -> None:
     schedule = setting.schedule()
     setting.jobs.busy = {"reconcile-fast", "reconcile-full"}
