@@ -66,7 +66,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on")
     web_workers: int = Field(
         default_factory=lambda: min(os.cpu_count() or 1, 8),
-        ge=1, le=64, description="gunicorn processes (default: one per CPU, at most 8)",
+        ge=1,
+        le=64,
+        description="gunicorn processes (default: one per CPU, at most 8)",
     )
     web_threads: int = Field(default=16, ge=1, le=256, description="Threads in each gunicorn process")
 
@@ -78,24 +80,37 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=15, ge=1, le=1440, description="Life of an access token, minutes")
     refresh_token_days: int = Field(default=14, ge=1, le=365, description="Life of an unused refresh token, days")
     admin_username: str = Field(
-        default="admin", min_length=3, max_length=64, description="Name of the first admin, made on an empty database",
+        default="admin",
+        min_length=3,
+        max_length=64,
+        description="Name of the first admin, made on an empty database",
     )
     admin_password: SecretStr | None = Field(
-        default=None, description="Password of the first admin; one is generated and printed once when not given",
+        default=None,
+        description="Password of the first admin; one is generated and printed once when not given",
     )
 
     # How the queue behaves
     queue_prefix: Annotated[str, AfterValidator(_queue_prefix)] = Field(
-        default="fairdeal", description="Name that all Redis keys share (a cluster hash tag)",
+        default="fairdeal",
+        description="Name that all Redis keys share (a cluster hash tag)",
     )
     redis_timeout_ms: int = Field(
-        default=500, ge=10, le=10_000, description="Longest wait for Redis before PostgreSQL serves instead, ms",
+        default=500,
+        ge=10,
+        le=10_000,
+        description="Longest wait for Redis before PostgreSQL serves instead, ms",
     )
     statement_timeout_ms: int = Field(
-        default=5_000, ge=100, le=60_000, description="Longest PostgreSQL statement of a request, ms",
+        default=5_000,
+        ge=100,
+        le=60_000,
+        description="Longest PostgreSQL statement of a request, ms",
     )
     claim_lease_s: int = Field(
-        default=12, ge=1, le=600,
+        default=12,
+        ge=1,
+        le=600,
         description="Age at which an unconfirmed claim is given back, s; at least twice the statement timeout",
     )
     reconcile_fast_s: float = Field(default=2.0, ge=0.5, le=3600, description="Pause between fast reconciliations, s")
@@ -103,7 +118,10 @@ class Settings(BaseSettings):
 
     # How it talks
     max_body_bytes: int = Field(
-        default=1_048_576, ge=1024, le=1_073_741_824, description="Largest request body accepted, bytes",
+        default=1_048_576,
+        ge=1024,
+        le=1_073_741_824,
+        description="Largest request body accepted, bytes",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")

@@ -74,9 +74,7 @@ class RqJobQueue:
                 return self._enqueue_again(queue, name, args, job_id)
             return True
 
-    def _enqueue_again(
-        self, queue: Queue, name: str, args: tuple[str | int | bool | None, ...], job_id: str
-    ) -> bool:
+    def _enqueue_again(self, queue: Queue, name: str, args: tuple[str | int | bool | None, ...], job_id: str) -> bool:
         try:
             _enqueue(queue, name, args, job_id=job_id)
         except DuplicateJobError:  # somebody else was as quick
@@ -101,9 +99,7 @@ def _job_id(prefix: str, unique_id: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in f"{prefix}-{unique_id}")
 
 
-def _enqueue(
-    queue: Queue, name: str, args: tuple[str | int | bool | None, ...], *, job_id: str | None
-) -> None:
+def _enqueue(queue: Queue, name: str, args: tuple[str | int | bool | None, ...], *, job_id: str | None) -> None:
     queue.enqueue_call(
         name,
         args=args,

@@ -83,9 +83,7 @@ def docs_asset(asset: str) -> Response:
     if asset not in _documents().assets:
         abort(404)
     source, mimetype = _documents().assets[asset]
-    return Response(
-        source.read_bytes(), mimetype=mimetype, headers={"Cache-Control": f"public, max-age={DAY_S}"}
-    )
+    return Response(source.read_bytes(), mimetype=mimetype, headers={"Cache-Control": f"public, max-age={DAY_S}"})
 
 
 def install(api: Api) -> None:

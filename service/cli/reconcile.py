@@ -17,7 +17,10 @@ TRIGGER = "cli"
 @click.command(epilog=examples("fairdeal reconcile --dry-run", "fairdeal reconcile --tier fast --json"))
 @click.option("--dry-run", is_flag=True, help="Report, and change nothing.")
 @click.option(
-    "--tier", type=click.Choice([tier.value for tier in Tier]), default=Tier.FULL.value, show_default=True,
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier]),
+    default=Tier.FULL.value,
+    show_default=True,
     help="Look at everything, or only at what changed recently and at overdue claims.",
 )
 @json_option

@@ -40,12 +40,17 @@ INTERRUPTED = 130
 )
 @click.argument("file", type=click.File("rb"))
 @click.option(
-    "--format", "format_name", type=click.Choice([format_.value for format_ in ImportFormat]),
+    "--format",
+    "format_name",
+    type=click.Choice([format_.value for format_ in ImportFormat]),
     help="What the file is (default: by its name).",
 )
 @click.option(
-    "--on-error", type=click.Choice([choice.value for choice in OnError]), default=OnError.SKIP.value,
-    show_default=True, help="Leave bad rows out, or stop before the first.",
+    "--on-error",
+    type=click.Choice([choice.value for choice in OnError]),
+    default=OnError.SKIP.value,
+    show_default=True,
+    help="Leave bad rows out, or stop before the first.",
 )
 @click.option("--dry-run", is_flag=True, help="Check the file and import nothing.")
 @pass_setup
@@ -185,5 +190,3 @@ class _Run:
         noun = "ticket" if self.imported == 1 else "tickets"
         bad = f", {self.bad:,} bad {'row' if self.bad == 1 else 'rows'} left out" if self.bad else ""
         return f"{self.imported:,} {noun} {verb}{bad}"
-
-

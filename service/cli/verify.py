@@ -15,7 +15,11 @@ PAUSE_S = 0.5
 
 @click.command(epilog=examples("fairdeal verify", "fairdeal verify --wait 90 --json", "fairdeal verify --live"))
 @click.option(
-    "--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
     help="Check again for this long, until all hold, as after an outage.",
 )
 @click.option("--live", is_flag=True, help="Tickets are being dealt right now: do not judge what holds only at rest.")

@@ -127,6 +127,4 @@ def claim_oldest(connection: Connection, *, claim_id: UUID, agent_id: int, limit
             if len(found) < wanted:
                 query = {"priority": priority.value, "wanted": wanted - len(found)}
                 found += connection.execute(OLDEST, query).scalars()
-    return claim(
-        connection, claim_id=claim_id, agent_id=agent_id, ticket_ids=found, limit=limit, cause=Cause.FETCH
-    )
+    return claim(connection, claim_id=claim_id, agent_id=agent_id, ticket_ids=found, limit=limit, cause=Cause.FETCH)

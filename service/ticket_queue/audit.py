@@ -149,9 +149,7 @@ class RedisQueueAudit(RedisLedgerAudit):
                     pipeline.type(key)
                 found = pipeline.execute()
         return [
-            key
-            for (key, wanted), actual in zip(expected.items(), found, strict=True)
-            if actual not in {wanted, "none"}
+            key for (key, wanted), actual in zip(expected.items(), found, strict=True) if actual not in {wanted, "none"}
         ]
 
     def repair_key_types(self) -> Sequence[str]:

@@ -88,9 +88,7 @@ class RedisLedgerAudit:
         return int(seconds) * 1_000 + int(microseconds) // 1_000
 
     def _scored(self, low: float | str, high: float | str) -> list[tuple[str, float]]:
-        found = self._client.zrangebyscore(
-            self._keys.claims, low, high, start=0, num=CLAIMS_AT_ONCE, withscores=True
-        )
+        found = self._client.zrangebyscore(self._keys.claims, low, high, start=0, num=CLAIMS_AT_ONCE, withscores=True)
         return cast("list[tuple[str, float]]", found)
 
     def _ledger(self) -> Iterator[str]:
@@ -106,12 +104,16 @@ def _claim(member: str, *, age_s: float) -> OpenClaim | None:
     agent, separator, packed = rest.partition("|")
     agent_id = parse_id(agent)  # beyond 64 bits, PostgreSQL could not even be asked
     try:
-        return None if agent_id is None or not separator else OpenClaim(
-            claim_id=UUID(claim_id),
-            agent_id=agent_id,
-            tickets=unpack(packed),
-            age_s=age_s,
-            token=member,
+        return (
+            None
+            if agent_id is None or not separator
+            else OpenClaim(
+                claim_id=UUID(claim_id),
+                agent_id=agent_id,
+                tickets=unpack(packed),
+                age_s=age_s,
+                token=member,
+            )
         )
     except ValueError:
         return None

@@ -177,9 +177,7 @@ class Assignments:
                 self._queue.remove(taken)
         return len(taken)
 
-    def return_all(
-        self, agent_id: int, *, actor_id: int | None, cause: Cause = Cause.RETURN, note: str = ""
-    ) -> int:
+    def return_all(self, agent_id: int, *, actor_id: int | None, cause: Cause = Cause.RETURN, note: str = "") -> int:
         """Put everything an agent holds back to its places in the queue, and count it. Raises `NotFound`."""
         self._agent(agent_id)
         returned = self._store.return_all(agent_id, actor_id=actor_id, cause=cause, note=clean_note(note))

@@ -108,9 +108,7 @@ class Reconciler:
         full = FullTier(
             queue=queue,
             audit=audit,
-            comparison=Comparison(
-                audit=audit, open_tickets=open_tickets, second_look=second_look, page_size=page_size
-            ),
+            comparison=Comparison(audit=audit, open_tickets=open_tickets, second_look=second_look, page_size=page_size),
             settlement=settlement,
             rebuild=rebuild,
             stale_claims=stale_claims,
@@ -175,9 +173,7 @@ class Reconciler:
         try:
             self._checks[wanted.tier](run)
             if wanted.tier is Tier.FULL and not wanted.dry_run:
-                self._runs.prune(
-                    runs_older_than_s=KEEP_RUNS_S, claims_older_than_s=KEEP_CLAIMS_S, limit=PRUNED_AT_ONCE
-                )
+                self._runs.prune(runs_older_than_s=KEEP_RUNS_S, claims_older_than_s=KEEP_CLAIMS_S, limit=PRUNED_AT_ONCE)
         except FairdealError as exc:
             return run.tally.outcome(RunStatus.FAILED, exc.detail)
         return run.tally.outcome(RunStatus.DONE)
@@ -208,9 +204,7 @@ class Reconciler:
     def _note(self, wanted: RunRequest, run_id: int | None, outcome: Outcome, started: float) -> Reconciliation:
         if run_id is not None:
             return self._runs.finish(run_id, outcome)
-        return self._runs.record(
-            wanted, outcome, duration_s=self._clock() - started, fold_within_s=FOLD_WITHIN_S
-        )
+        return self._runs.record(wanted, outcome, duration_s=self._clock() - started, fold_within_s=FOLD_WITHIN_S)
 
 
 def _comes_often(wanted: RunRequest) -> bool:

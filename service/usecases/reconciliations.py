@@ -31,9 +31,7 @@ class Reconciliations:
         self, *, tier: Tier, dry_run: bool = False, requested_by: int | None = None, trigger: str = "api"
     ) -> Reconciliation:
         """Note a run and hand it to the workers. Without Redis, mark it as failed and raise `QueueUnavailable`."""
-        record = self._runs.request(
-            RunRequest(tier=tier, trigger=trigger, dry_run=dry_run, requested_by=requested_by)
-        )
+        record = self._runs.request(RunRequest(tier=tier, trigger=trigger, dry_run=dry_run, requested_by=requested_by))
         try:
             self._jobs.enqueue(JOB, tier.value, trigger, record.id)
         except QueueUnavailable as exc:

@@ -43,7 +43,9 @@ class Run:
             self.process = subprocess.Popen(
                 [ROOT / "scripts" / "run"],
                 env={**inherited, "VAR_DIR": str(var_dir), "PORT": str(self.port), "WEB_WORKERS": "1", **environ},
-                stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     @property

@@ -157,5 +157,3 @@ class RecordingCustomers:
 
     def delete(self, customer_id: int) -> None:
         raise AssertionError("the real store decides about this")
-
-

@@ -245,9 +245,7 @@ def test_deactivation_and_fetch_at_once_leave_nothing_in_a_dead_hand(
     assert rows(engine, "SELECT DISTINCT status FROM tickets") == [("open",)]
 
 
-def test_availability_moves_no_ticket(
-    agents: Agents, engine: Engine, make_agent: Make, make_tickets: MakeMany
-) -> None:
+def test_availability_moves_no_ticket(agents: Agents, engine: Engine, make_agent: Make, make_tickets: MakeMany) -> None:
     ann = make_agent("ann")
     give(engine, ann, make_tickets(2, enqueue=False))
     away = agents.set_availability(ann, Availability.AWAY)

@@ -55,9 +55,7 @@ def test_many_agents_after_the_same_tickets_get_each_once(
 ) -> None:
     store = PostgresAssignments(engine)
     agents, created = [make_agent(f"agent{n}") for n in range(THREADS)], make_tickets(15, enqueue=False)
-    verdicts = at_once(
-        lambda n: store.claim(claim_id=uuid4(), agent_id=agents[n], popped=proposed(created), limit=15)
-    )
+    verdicts = at_once(lambda n: store.claim(claim_id=uuid4(), agent_id=agents[n], popped=proposed(created), limit=15))
     assert sorted(ticket.id for verdict in verdicts for ticket in verdict.assigned) == created
     assert sum(len(verdict.refused) for verdict in verdicts) == (THREADS - 1) * 15
 

@@ -152,9 +152,7 @@ def test_a_generated_password_is_printed_once_and_works(run: Callable[..., Resul
     assert container.sessions.login("root", changed)
 
 
-def test_ensure_admin_makes_the_first_admin_only(
-    environ: dict[str, str], container: Container, engine: Engine
-) -> None:
+def test_ensure_admin_makes_the_first_admin_only(environ: dict[str, str], container: Container, engine: Engine) -> None:
     def invoke(**more: str) -> str:
         setup = Setup(environ | more, container=container)
         return CliRunner().invoke(cli, ("user", "ensure-admin"), obj=setup).output

@@ -50,9 +50,7 @@ def test_what_changes_the_hand_is_settled_at_once(
     assert redis_client.scard(keys.held(1)) == 0
 
 
-def test_closing_leaves_nothing_unconfirmed(
-    confirming: ConfirmingTicketQueue, redis_client: Redis, keys: Keys
-) -> None:
+def test_closing_leaves_nothing_unconfirmed(confirming: ConfirmingTicketQueue, redis_client: Redis, keys: Keys) -> None:
     for agent in range(1, 701):
         confirming.settle(claim(confirming, agent))
     confirming.close()

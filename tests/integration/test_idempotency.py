@@ -172,7 +172,9 @@ def test_a_request_in_flight_keeps_the_next_one_waiting(idempotency: Idempotency
     assert idempotency.once(user, "k", fingerprint="f", operation=lambda _: OK) == (OK, True)
 
 
-@pytest.mark.parametrize("outcome", [Reply(status=503, headers={}, body=b""), StoreUnavailable("gone"), OSError("died")])
+@pytest.mark.parametrize(
+    "outcome", [Reply(status=503, headers={}, body=b""), StoreUnavailable("gone"), OSError("died")]
+)
 def test_a_try_that_failed_is_taken_up_again_as_the_same_operation(
     idempotency: Idempotency, make_user: Any, outcome: Reply | Exception
 ) -> None:

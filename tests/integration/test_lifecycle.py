@@ -73,9 +73,7 @@ def test_a_sale_is_final_carries_its_customer_and_frees_the_slot(
         lifecycle.reopen(sold.id, actor_id=None)
 
 
-def test_repeating_a_sale_changes_nothing(
-    lifecycle: Lifecycle, engine: Engine, agent: int, hand: list[Ticket]
-) -> None:
+def test_repeating_a_sale_changes_nothing(lifecycle: Lifecycle, engine: Engine, agent: int, hand: list[Ticket]) -> None:
     first = lifecycle.sell(agent, hand[0].id, KIM)
     assert lifecycle.sell(agent, hand[0].id, KIM) == first
     with pytest.raises(IllegalMove):
@@ -115,7 +113,12 @@ def test_a_sale_needs_a_customer(lifecycle: Lifecycle, agent: int, hand: list[Ti
 
 
 def test_selling_many_says_what_became_of_each(lifecycle: Lifecycle, agent: int, hand: list[Ticket]) -> None:
-    sales = [Sale(hand[0].id, KIM), Sale(20, KIM), Sale(hand[1].id, Buyer(name="Lee", email="x")), Sale(hand[2].id, KIM)]
+    sales = [
+        Sale(hand[0].id, KIM),
+        Sale(20, KIM),
+        Sale(hand[1].id, Buyer(name="Lee", email="x")),
+        Sale(hand[2].id, KIM),
+    ]
     results = lifecycle.sell_many(agent, sales)
     assert [type(result.error) for result in results] == [type(None), NotFound, InvalidInput, type(None)]
     assert [result.ticket is not None for result in results] == [True, False, False, True]

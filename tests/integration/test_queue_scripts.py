@@ -90,7 +90,7 @@ def test_forgotten_scripts_are_sent_again(queue: RedisTicketQueue, redis_client:
 def test_inserting_anywhere_keeps_a_long_list_ascending(
     queue: RedisTicketQueue, redis_client: Redis, keys: Keys
 ) -> None:
-    missing = random.Random(3).sample(range(2, 20_000), 400) + [1, 20_000, 19_999, 19_998]
+    missing = [*random.Random(3).sample(range(2, 20_000), 400), 1, 20_000, 19_999, 19_998]
     present = [ticket_id for ticket_id in range(1, 20_001) if ticket_id not in set(missing)]
     redis_client.rpush(keys.queue(MEDIUM), *present)
     assert queue.enqueue(tickets(*missing)) == len(set(missing))

@@ -122,9 +122,7 @@ def test_a_flush_while_the_queue_is_built_fails_the_run_and_the_next_succeeds(
     world.check_in_line()
 
 
-def test_a_flush_during_the_wait_fails_the_run_and_the_next_succeeds(
-    world: World, make_tickets: MakeTickets
-) -> None:
+def test_a_flush_during_the_wait_fails_the_run_and_the_next_succeeds(world: World, make_tickets: MakeTickets) -> None:
     make_tickets(120)
     world.client.lpop(world.keys.queue(MEDIUM))
     world.clock.meanwhile = lambda: world.client.flushdb()
@@ -168,9 +166,7 @@ def test_no_snapshot_or_staging_key_is_left_behind(world: World, make_tickets: M
     assert set(world.client.scan_iter()) == {world.keys.generation, world.keys.queue(MEDIUM)}
 
 
-def test_tickets_queued_during_a_rebuild_of_a_live_queue_are_not_lost(
-    world: World, make_tickets: MakeTickets
-) -> None:
+def test_tickets_queued_during_a_rebuild_of_a_live_queue_are_not_lost(world: World, make_tickets: MakeTickets) -> None:
     """A queue in disorder is distrusted while it is built anew, so that no writer's id lands in a list about to go."""
     ids = make_tickets(3_000)
     world.client.delete(world.keys.queue(MEDIUM))

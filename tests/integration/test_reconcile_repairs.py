@@ -160,9 +160,7 @@ def test_the_greatest_id_is_no_poison(world: World) -> None:
     assert counts(world.full()) == repaired()
 
 
-def test_stale_claims_give_their_tickets_back(
-    world: World, make_tickets: MakeTickets, make_agent: MakeAgent
-) -> None:
+def test_stale_claims_give_their_tickets_back(world: World, make_tickets: MakeTickets, make_agent: MakeAgent) -> None:
     ids = make_tickets(20)
     ann = make_agent()
     popped = world.queue.claim(claim_id=uuid4(), agent_id=ann, wanted=4, capacity=15, priorities=(MEDIUM,))
@@ -175,9 +173,7 @@ def test_stale_claims_give_their_tickets_back(
     world.check_in_line()
 
 
-def test_a_claim_from_the_future_is_stale_too(
-    world: World, make_tickets: MakeTickets, make_agent: MakeAgent
-) -> None:
+def test_a_claim_from_the_future_is_stale_too(world: World, make_tickets: MakeTickets, make_agent: MakeAgent) -> None:
     make_tickets(20)
     popped = world.queue.claim(claim_id=uuid4(), agent_id=make_agent(), wanted=4, capacity=15, priorities=(MEDIUM,))
     world.client.zadd(world.keys.claims, {popped.token: 10**13})
@@ -185,9 +181,7 @@ def test_a_claim_from_the_future_is_stale_too(
     world.check_in_line()
 
 
-def test_a_claim_within_its_lease_is_left_alone(
-    world: World, make_tickets: MakeTickets, make_agent: MakeAgent
-) -> None:
+def test_a_claim_within_its_lease_is_left_alone(world: World, make_tickets: MakeTickets, make_agent: MakeAgent) -> None:
     make_tickets(20)
     world.queue.claim(claim_id=uuid4(), agent_id=make_agent(), wanted=4, capacity=15, priorities=(MEDIUM,))
     for run in (world.fast(), world.full()):

@@ -42,9 +42,7 @@ def plant_everything(world: World, make_tickets: MakeTickets, make_agent: MakeAg
     return ids
 
 
-def test_a_dry_run_reports_and_changes_nothing(
-    world: World, make_tickets: MakeTickets, make_agent: MakeAgent
-) -> None:
+def test_a_dry_run_reports_and_changes_nothing(world: World, make_tickets: MakeTickets, make_agent: MakeAgent) -> None:
     plant_everything(world, make_tickets, make_agent)
     before = world.dump()
     run = world.full(dry_run=True)
@@ -150,9 +148,7 @@ def test_a_phantom_that_was_popped_meanwhile_is_no_drift(
     assert run.repaired == {}
 
 
-def test_a_ticket_being_claimed_is_not_missing(
-    world: World, make_tickets: MakeTickets, make_agent: MakeAgent
-) -> None:
+def test_a_ticket_being_claimed_is_not_missing(world: World, make_tickets: MakeTickets, make_agent: MakeAgent) -> None:
     """The page of open tickets is read before the fetch commits, the queue after it popped."""
     make_tickets(50)
     world.queue.claim(claim_id=uuid4(), agent_id=make_agent(), wanted=10, capacity=15, priorities=(MEDIUM,))

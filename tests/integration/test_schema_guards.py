@@ -81,9 +81,7 @@ def test_the_epoch_never_falls(engine: Engine, make_tickets: MakeMany) -> None:
         run(engine, "UPDATE tickets SET epoch = 4 WHERE id = :id", id=ids[0])
 
 
-@pytest.mark.parametrize(
-    "change", ["status = 'assigned', epoch = epoch + 1", "status = 'resolved', epoch = epoch + 1"]
-)
+@pytest.mark.parametrize("change", ["status = 'assigned', epoch = epoch + 1", "status = 'resolved', epoch = epoch + 1"])
 def test_only_open_tickets_are_nobodys(engine: Engine, make_tickets: MakeMany, change: str) -> None:
     ids = make_tickets(1)
     with pytest.raises(IntegrityError, match="tickets_open_means_nobody"):

@@ -178,9 +178,7 @@ def test_a_fact_from_the_core_becomes_a_sentence() -> None:
     assert (result.exit_code, result.stderr) == (1, "Error: Another reconciliation has taken over\n")
 
 
-@pytest.mark.parametrize(
-    ("status", "exit_code"), [(RunStatus.DONE, 0), (RunStatus.SKIPPED, 1), (RunStatus.FAILED, 1)]
-)
+@pytest.mark.parametrize(("status", "exit_code"), [(RunStatus.DONE, 0), (RunStatus.SKIPPED, 1), (RunStatus.FAILED, 1)])
 def test_a_run_that_did_not_take_place_is_a_failure(status: RunStatus, exit_code: int) -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     record = Reconciliation(

@@ -10,9 +10,7 @@ from service.usecases.queue_comparison import REMEMBERED, Differences
 
 
 def result(ok: bool | None, *, informational: bool = False) -> InvariantResult:
-    return InvariantResult(
-        code="I1", title=TITLES["I1"], ok=ok, violations=0, examples=(), informational=informational
-    )
+    return InvariantResult(code="I1", title=TITLES["I1"], ok=ok, violations=0, examples=(), informational=informational)
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,7 @@ class OneUser:
         if password_hash != self.password_hash:
             return None
         assert life == LIFE
-        self.opened.append(
-            SessionTokensData(session_id=session_id, refresh_jti=refresh_jti, user=ANN, expires_at=ENDS)
-        )
+        self.opened.append(SessionTokensData(session_id=session_id, refresh_jti=refresh_jti, user=ANN, expires_at=ENDS))
         return self.opened[-1]
 
     def rotate(

@@ -152,9 +152,7 @@ def test_every_bad_field_of_a_row_is_named(tickets: CreatedTickets) -> None:
         ('{"subject": ' + "9" * 10_000 + "}", "is not JSON (too deep, or a number too long)"),
     ],
 )
-def test_a_bad_ndjson_line_is_named_and_the_others_are_imported(
-    tickets: CreatedTickets, line: str, words: str
-) -> None:
+def test_a_bad_ndjson_line_is_named_and_the_others_are_imported(tickets: CreatedTickets, line: str, words: str) -> None:
     batches = run(tickets, f'{{"subject": "Before"}}\n{line}\n{{"subject": "After"}}\n', NDJSON)
     assert len(errors(batches)) == 1
     assert errors(batches)[0][0] == 2

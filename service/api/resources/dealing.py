@@ -19,9 +19,7 @@ dealing = resource("dealing", "/api/tickets", tag="Dealing", about="Who has whic
 
 @dealing.post(
     "/<id:ticket_id>/assign",
-    responses=outcomes(
-        200, TicketAnswer, NotFound, AgentInactive, AgentAway, AgentAtCapacity, IllegalMove, StaleEpoch
-    ),
+    responses=outcomes(200, TicketAnswer, NotFound, AgentInactive, AgentAway, AgentAtCapacity, IllegalMove, StaleEpoch),
 )
 @allow(Role.ADMIN)
 def assign_ticket(path: TicketPath, body: AssignInput) -> Response:

@@ -35,7 +35,5 @@ def ready_json(report: HealthReport) -> dict[str, Any]:
     """Describe the service's health."""
     return {
         "status": report.status,
-        "parts": {
-            name: {"ok": part.ok, "detail": part.detail, "ms": part.ms} for name, part in report.parts.items()
-        },
+        "parts": {name: {"ok": part.ok, "detail": part.detail, "ms": part.ms} for name, part in report.parts.items()},
     }

@@ -120,9 +120,7 @@ class AssignmentStore(Protocol):
     def agent(self, agent_id: int) -> Agent | None:
         """Read an agent's profile; None when there is none or the user is deleted."""
 
-    def claim(
-        self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int
-    ) -> Claimed:
+    def claim(self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int) -> Claimed:
         """Assign the popped tickets that are open, eligible and fit, in the order popped.
 
         Raises `AgentInactive`, `AgentAway`, `NotFound` (no such agent).
@@ -140,9 +138,7 @@ class AssignmentStore(Protocol):
     def move(self, move: Move) -> Moved:
         """Change one ticket's state. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`."""
 
-    def sell(
-        self, *, agent_id: int, ticket_id: int, buyer: Buyer, expected_epoch: int | None
-    ) -> Moved:
+    def sell(self, *, agent_id: int, ticket_id: int, buyer: Buyer, expected_epoch: int | None) -> Moved:
         """Sell a held ticket. Repeating a sale to the same buyer changes nothing and returns the ticket as it is.
 
         Raises `NotFound` (also when it is somebody else's), `IllegalMove`, `StaleEpoch`.

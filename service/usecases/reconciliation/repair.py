@@ -19,6 +19,7 @@ FIRST_BATCH, LARGEST_BATCH = 8, 500
 STRAYS = 50
 """Ids between two looks at the lease, where each id costs a walk over the whole list."""
 
+
 @dataclass(frozen=True, slots=True)
 class Evicted:
     """What left a queue: `removed` in all, of which `returned` went back because they are open after all."""

@@ -11,9 +11,7 @@ from service.usecases.reconciliation.run import Run
 class StaleClaims:
     """End claims that nobody will settle any more."""
 
-    def __init__(
-        self, *, queue: TicketQueue, audit: QueueAudit, open_tickets: AuditedTickets, lease_s: float
-    ) -> None:
+    def __init__(self, *, queue: TicketQueue, audit: QueueAudit, open_tickets: AuditedTickets, lease_s: float) -> None:
         """Make it with `lease_s`, the age beyond which no request is still running: the wait is in it."""
         self._queue = queue
         self._audit = audit

@@ -56,9 +56,7 @@ class FastTier:
 
     def _mark_missing(self, run: Run) -> dict[int, OpenTicket]:
         marked: dict[int, OpenTicket] = {}
-        pages = self._open_tickets.changed_pages(
-            within_s=self._recent_s, older_than_s=self._grace_s, size=RECENT_PAGE
-        )
+        pages = self._open_tickets.changed_pages(within_s=self._recent_s, older_than_s=self._grace_s, size=RECENT_PAGE)
         for page in pages:
             run.compared(len(page), "recent tickets")
             marked |= self._second_look.missing([QueuedTicket(ticket.id, ticket.priority) for ticket in page])

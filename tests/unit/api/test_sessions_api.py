@@ -51,9 +51,7 @@ def test_tokens_name_the_user_and_the_session_and_no_role(client: FlaskClient, s
 
 
 def test_wrong_passwords_and_unknown_users_get_the_same_answer(client: FlaskClient) -> None:
-    answers = [
-        client.post("/api/token", json={"username": name, "password": "wrong"}) for name in ("root", "nobody")
-    ]
+    answers = [client.post("/api/token", json={"username": name, "password": "wrong"}) for name in ("root", "nobody")]
     bodies = [{**answer.json, "request_id": None} for answer in answers]
     assert [answer.status_code for answer in answers] == [401, 401]
     assert bodies[0] == bodies[1]
