@@ -19,6 +19,8 @@ def closing_lines(url: str, var_dir: Path, prepared: Prepared, *, elapsed_s: flo
         "Stop": "Ctrl-C",
     }
     lines = [f"Fairdeal is ready after {elapsed_s:.1f} s.", *(f"  {name:<9} {fact}" for name, fact in facts.items())]
+    if prepared.unused:
+        lines += ["", f"  {prepared.unused}"]
     if prepared.demo:
         lines += ["", *(f"  {line}" for line in prepared.demo)]
     return "\n".join(["", *lines, ""])

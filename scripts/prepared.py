@@ -8,6 +8,7 @@ COMMAND = ("service", "prepare")
 """Migrates, makes the first admin and, with --demo, the demo data: in one process, as importing takes longest."""
 
 _ADMIN, _PASSWORD, _DEMO = "admin: ", "generated password: ", "demo: "
+_UNUSED = "ADMIN_PASSWORD was not used"
 
 
 @dataclass
@@ -16,6 +17,7 @@ class Prepared:
 
     admin: str = ""
     password: str = field(default="", repr=False)
+    unused: str = ""
     demo: list[str] = field(default_factory=list)
 
     def take(self, line: str) -> bool:
@@ -26,6 +28,8 @@ class Prepared:
             self.admin = line.removeprefix(_ADMIN)
         elif line.startswith(_PASSWORD):
             self.password = line.removeprefix(_PASSWORD)
+        elif line.startswith(_UNUSED):
+            self.unused = line
         else:
             return False
         return True

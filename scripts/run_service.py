@@ -65,20 +65,45 @@ def main(arguments: list[str]) -> int:
         print(f"Unknown: {' '.join(unknown)}\nUsage: ./scripts/run [--demo] [--help]", file=sys.stderr)
         return _WRONG
     try:
-        settings = load(_STAND_INS | {name: value for name, value in os.environ.items() if value})
+        settings = _settings()
     except ConfigurationError as exc:
+        listed = "\n".join(f"  {problem}" for problem in exc.problems)
         print(
-            "\n".join(
-                [
-                    "These environment variables are wrong:",
-                    *(f"  {problem}" for problem in exc.problems),
-                    "./scripts/run --help tells what each is for.",
-                ]
-            ),
+            f"These environment variables are wrong:\n{listed}\n./scripts/run --help tells what each is for.",
             file=sys.stderr,
         )
         return _WRONG
     return _run(settings, demo="--demo" in arguments)
+
+
+def _settings() -> Settings:
+    """Judge the whole environment before anything is made. Raises `ConfigurationError` naming all that is wrong."""
+    given = {name: value for name, value in os.environ.items() if value}
+    against_var_dir = _against_directory(given.get("VAR_DIR") or str(Settings.model_fields["var_dir"].default))
+    problems = [] if against_var_dir is None else [f"VAR_DIR: {against_var_dir}"]
+    try:
+        settings = load(_STAND_INS | given)
+    except ConfigurationError as exc:
+        raise ConfigurationError([*exc.problems, *problems]) from None
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _against_directory(name: str) -> str | None:
+    """Say why a directory can be neither used nor made, None for a good one; nothing is made yet."""
+    try:
+        path = ROOT / Path(name).expanduser()
+        there = next(above for above in (path, *path.parents) if above.exists())
+        if not there.is_dir():
+            return f"must be a directory, or be left to be made; {there} is no directory"
+        if not os.access(there, os.W_OK | os.X_OK):
+            return f"must be a directory that you can write to; {there} belongs to somebody else"
+    except OSError as exc:
+        return f"must be a directory that can be reached ({exc.strerror})"
+    except RuntimeError:
+        return "must not begin with the home directory of somebody unknown"
+    return None
 
 
 def _run(settings: Settings, *, demo: bool) -> int:

@@ -125,9 +125,13 @@ class Service:
         }
 
     def _write_run_env(self) -> None:
-        """Leave what the command line needs to reach the same data."""
-        names = ("DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY", "VAR_DIR")
-        lines = "".join(f"{name}={shlex.quote(self._environ[name])}\n" for name in names)
+        """Leave the settings of this run to the command line.
+
+        What is not set is left empty, which counts as not set, whatever the shell of the command says. The admin's
+        password is no setting of the running service (it is dropped once the admin is there) and stays off the disk.
+        """
+        names = [name.upper() for name in Settings.model_fields if name != "admin_password"]
+        lines = "".join(f"{name}={shlex.quote(self._environ.get(name, ''))}\n" for name in names)
         write_private(self.var_dir / "run.env", lines, None)
 
     def _spawn(self, name: str, module: list[str], on_line: OnLine | None = None) -> child.Process:

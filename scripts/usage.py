@@ -22,7 +22,7 @@ Examples:
   ./scripts/run                                 on http://127.0.0.1:8000
   PORT=9000 VAR_DIR=/srv/fairdeal ./scripts/run
   DATABASE_URL=postgresql://fairdeal:secret@db.example/fairdeal ./scripts/run
-  ADMIN_PASSWORD='...' ./scripts/run            instead of a generated password
+  ADMIN_PASSWORD='...' ./scripts/run            instead of a generated password, on new data
 
 While it runs: ./scripts/fairdeal --help is the command line on the same data.
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
 
 
 class ConfigurationError(Exception):
@@ -39,6 +42,19 @@ def _redis_url(value: str) -> str:
 def _queue_prefix(value: str) -> str:
     if not value or not all(c.isalnum() or c in "-_." for c in value):
         raise ValueError("must be letters, digits, '-', '_' or '.'")
+    return value
+
+
+def _username(value: str) -> str:
+    if not is_username(value):
+        raise ValueError(USERNAME_RULE)
+    return value
+
+
+def _strong(value: SecretStr) -> SecretStr:
+    """Refuse a weak password here: later it would stop a start that has already begun."""
+    if lacking := check_strength(value.get_secret_value()):
+        raise ValueError("; ".join(lacking))
     return value
 
 
@@ -79,13 +95,11 @@ class Settings(BaseSettings):
     )
     access_token_minutes: int = Field(default=15, ge=1, le=1440, description="Life of an access token, minutes")
     refresh_token_days: int = Field(default=14, ge=1, le=365, description="Life of an unused refresh token, days")
-    admin_username: str = Field(
+    admin_username: Annotated[str, AfterValidator(_username)] = Field(
         default="admin",
-        min_length=3,
-        max_length=64,
         description="Name of the first admin, made on an empty database",
     )
-    admin_password: SecretStr | None = Field(
+    admin_password: Annotated[SecretStr, AfterValidator(_strong)] | None = Field(
         default=None,
         description="Password of the first admin; one is generated and printed once when not given",
     )
@@ -126,6 +140,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
 
+    @field_validator("claim_lease_s")
+    @classmethod
+    def _outlives_statements(cls, value: int, info: ValidationInfo) -> int:
+        """Compare with the statement timeout, unless that is bad itself; a claim must outlive what may confirm it."""
+        timeout_ms = info.data.get("statement_timeout_ms")
+        if timeout_ms is not None and value * 1000 < 2 * timeout_ms:
+            raise ValueError(
+                f"{value} s is shorter than twice STATEMENT_TIMEOUT_MS ({timeout_ms} ms); "
+                f"use at least {-(-2 * timeout_ms // 1000)}"
+            )
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -146,25 +172,36 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """
     source = os.environ if environ is None else environ
     values = {name: source[name.upper()] for name in Settings.model_fields if source.get(name.upper())}
-    problems: list[str] = []
-    settings: Settings | None = None
     try:
-        settings = Settings(**values)  # type: ignore[arg-type]
+        return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as exc:
-        problems = [_problem(str(error["loc"][0]), error["type"], error["msg"]) for error in exc.errors()]
-    if settings is not None and settings.claim_lease_s * 1000 < 2 * settings.statement_timeout_ms:
-        problems.append(
-            f"CLAIM_LEASE_S: {settings.claim_lease_s} s is shorter than twice STATEMENT_TIMEOUT_MS "
-            f"({settings.statement_timeout_ms} ms); use at least {-(-2 * settings.statement_timeout_ms // 1000)}"
-        )
-    if settings is None or problems:
-        raise ConfigurationError(problems)
-    return settings
+        errors = exc.errors(include_input=False, include_url=False)
+        problems = [_problem(str(error["loc"][0]), error["type"], error.get("ctx", {})) for error in errors]
+        raise ConfigurationError(problems) from None  # pydantic's error repeats the values
 
 
-def _problem(field: str, kind: str, message: str) -> str:
+def _problem(name: str, kind: str, context: dict[str, Any]) -> str:
     """Word one pydantic error for a person; never repeat the value, it may be a secret."""
-    about = Settings.model_fields[field].description
+    field = Settings.model_fields[name]
     if kind == "missing":
-        return f"{field.upper()}: is not set ({about})"
-    return f"{field.upper()}: {message.removeprefix('Value error, ')} ({about})"
+        wrong = "is not set"
+    elif kind == "value_error":
+        wrong = str(context["error"])
+    else:
+        wrong = _rule(field)
+    return f"{name.upper()}: {wrong} ({field.description})"
+
+
+def _rule(field: FieldInfo) -> str:
+    """Say what a field accepts, both ends of a range included."""
+    if field.annotation in (int, float):
+        number = "a whole number" if field.annotation is int else "a number"
+        return f"must be {number} from {_bound(field, 'ge')} to {_bound(field, 'le')}"
+    if words := get_args(field.annotation):
+        return f"must be {', '.join(words[:-1])} or {words[-1]}"
+    least = _bound(field, "min_length") or 0
+    return f"must have at least {least} characters" if least > 1 else "must be plain text"
+
+
+def _bound(field: FieldInfo, name: str) -> Any:
+    return next((getattr(bound, name) for bound in field.metadata if hasattr(bound, name)), None)

@@ -73,12 +73,16 @@ def ensure_admin(setup: Setup) -> None:
 def ensure_first_admin(setup: Setup) -> None:
     """Make the first admin from the settings and say what happened."""
     given = setup.settings.admin_password
+    admins = UserFilter(role=Role.ADMIN, is_active=True)
+    unused = given is not None and bool(setup.container.users.page(admins, PageRequest(limit=1)).items)
     admin, generated = setup.container.users.ensure_admin(
         setup.settings.admin_username, None if given is None else given.get_secret_value()
     )
     click.echo(f"admin: {admin.username}")
     if generated is not None:
         click.echo(f"generated password: {generated}")
+    if unused:
+        click.echo("ADMIN_PASSWORD was not used: an admin exists")
 
 
 @user.command("list", epilog=examples("fairdeal user list --role agent", "fairdeal user list --json"))

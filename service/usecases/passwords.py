@@ -1,4 +1,4 @@
-"""Passwords: what a good one is, and keeping them as argon2id hashes."""
+"""Passwords: making good ones, and keeping them as argon2id hashes."""
 
 from __future__ import annotations
 
@@ -10,24 +10,12 @@ from functools import cached_property
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-MIN_LENGTH = 8
-MAX_LENGTH = 128
+from service.domain.people_rules import MAX_PASSWORD, check_strength
+
+MAX_LENGTH = MAX_PASSWORD
 GENERATED_LENGTH = 20
 
 _SPECIAL = "-_.+!#%*"
-
-
-def check_strength(password: str) -> list[str]:
-    """List what a password lacks, one message each; nothing for a good one."""
-    wanted = {
-        f"must have at least {MIN_LENGTH} characters": len(password) >= MIN_LENGTH,
-        f"must have at most {MAX_LENGTH} characters": len(password) <= MAX_LENGTH,
-        "must contain an upper-case letter": any(map(str.isupper, password)),
-        "must contain a lower-case letter": any(map(str.islower, password)),
-        "must contain a digit": any(map(str.isdigit, password)),
-        "must contain a special character": any(not c.isalnum() and not c.isspace() for c in password),
-    }
-    return [message for message, fulfilled in wanted.items() if not fulfilled]
 
 
 def generate_password() -> str:

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 from service.domain.errors import InvalidInput, NotSignedIn, WrongCredentials
 from service.domain.model import Principal
-from service.usecases.passwords import Passwords, check_strength
+from service.domain.people_rules import check_strength
+from service.usecases.passwords import Passwords
 from service.usecases.ports.people import Credentials, SessionStore, SessionTokensData
 from service.usecases.validation import unprintable
 

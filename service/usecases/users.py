@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from service.domain.errors import AlreadyExists, NotFound
 from service.domain.model import MAX_CAPACITY, Page, QueuedTicket, Role, User
+from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
 from service.usecases.hints import hint
-from service.usecases.passwords import Passwords, check_strength, generate_password
+from service.usecases.passwords import Passwords, generate_password
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import AgentChanges, AgentDraft, Unset, UserChanges, UserDraft, UserFilter, UserStore
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.validation import Problems, search_text
-
-_USERNAME = re.compile(r"[A-Za-z0-9._@+-]{3,64}")
 
 _TEXTS = {"first_name": 150, "last_name": 150, "phone": 64}
 """The free texts about a user, and the most characters of each."""
@@ -93,8 +91,8 @@ class Users:
 def checked(given: D) -> D:
     """Return a draft or changes as they are to be stored. Raises `InvalidInput` naming every bad field at once."""
     problems = Problems()
-    if given.username is not None and not _USERNAME.fullmatch(given.username):
-        problems.add("username", "must be 3 to 64 letters (a-z, A-Z), digits or any of . _ - @ +")
+    if given.username is not None and not is_username(given.username):
+        problems.add("username", USERNAME_RULE)
     if given.password is not None:
         for message in check_strength(given.password):
             problems.add("password", message)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from service.config import Settings
 from tests.e2e.service_run import ROOT, Run
 
 pytestmark = [
@@ -41,8 +42,9 @@ def tour() -> tuple[str, list[tuple[str, str]]]:
 
 def test_the_tour_goes_as_the_readme_says(start: Callable[..., Run], tmp_path: Path) -> None:
     command, steps = tour()
-    setting = re.fullmatch(r"ADMIN_PASSWORD='(\S+)' \./scripts/run\n", command)
+    setting = re.fullmatch(r"ADMIN_PASSWORD='(\S+)' VAR_DIR=(\S+) \./scripts/run\n", command)
     assert setting is not None
+    assert Path(setting[2]) != Settings.model_fields["var_dir"].default, "there `--demo` has made another admin"
     assert len(steps) > 4
     run = start(ADMIN_PASSWORD=setting[1]).ready()
     script = "".join(f"{commands}\necho; echo '{MARK}'\n" for commands, _ in steps)

@@ -160,6 +160,8 @@ def test_ensure_admin_makes_the_first_admin_only(environ: dict[str, str], contai
     assert invoke(ADMIN_USERNAME="chief", ADMIN_PASSWORD=PASSWORD) == "admin: chief\n"
     assert container.sessions.login("chief", PASSWORD)
     assert invoke(ADMIN_USERNAME="other") == "admin: chief\n"
+    told = invoke(ADMIN_PASSWORD="Another-1")
+    assert told == "admin: chief\nADMIN_PASSWORD was not used: an admin exists\n"
     with engine.begin() as connection:
         connection.execute(text("UPDATE users SET is_active = false"))
     assert "generated password: " in invoke(ADMIN_USERNAME="other")

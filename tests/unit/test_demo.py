@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from service.domain.model import Priority
+from service.domain.people_rules import check_strength
 from service.usecases.demo import PASSWORD
 from service.usecases.demo_data import AGENTS, EMAIL_DOMAIN, REFERENCE, TICKETS, demo_tickets
-from service.usecases.passwords import check_strength
 from service.usecases.tickets import clean_draft
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from scripts import data_servers, run_service
 from scripts.closing_lines import closing_lines
+from scripts.console import Console
 from scripts.prepared import Prepared
 from scripts.readiness import base_url
 from scripts.run_tests import pytest_arguments
+from scripts.service_parts import Service
+from scripts.stop_request import StopRequest
+from scripts.supervisor import Supervisor
 from scripts.usage import usage
 from service.config import Settings
 
@@ -137,3 +142,57 @@ def test_reason_against_listening_is_told(number: int, words: str, monkeypatch: 
 )
 def test_tests_run_side_by_side_unless_told_otherwise(given: list[str], cpus: int, expected: list[str]) -> None:
     assert pytest_arguments(given, cpus=cpus) == expected
+
+
+def test_a_password_that_was_not_used_is_told_at_the_end() -> None:
+    said = closing_lines(
+        "http://h:1", Path("/data"), report("admin: root", "ADMIN_PASSWORD was not used: an admin exists"), elapsed_s=1
+    )
+    assert "\n  ADMIN_PASSWORD was not used: an admin exists\n" in said
+    assert "not used" not in closing_lines("http://h:1", Path("/data"), report("admin: root"), elapsed_s=1)
+
+
+def test_the_command_line_gets_every_setting_of_the_run_and_none_of_its_shell(tmp_path: Path) -> None:
+    settings = Settings(database_url="postgresql://x", redis_url="redis://x", jwt_secret_key="x" * 32)
+    console = Console()
+    given = {name.upper(): f"it's {name} $HOME" for name in Settings.model_fields if name != "claim_lease_s"}
+    service = Service(tmp_path, settings, tmp_path, console, Supervisor(console), StopRequest(), given)
+    service._write_run_env()
+    assert (tmp_path / "run.env").stat().st_mode & 0o777 == 0o600
+    printed = subprocess.run(
+        ["/bin/sh", "-c", "set -a; . ./run.env; exec env -0"],
+        env={"CLAIM_LEASE_S": "99"}, cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    seen = dict(line.split("=", 1) for line in printed.split("\0") if line)
+    expected = {name: value for name, value in given.items() if name != "ADMIN_PASSWORD"} | {"CLAIM_LEASE_S": ""}
+    assert {name: seen.get(name) for name in expected} == expected
+    assert "ADMIN_PASSWORD" not in seen
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("/dev/null", "/dev/null is no directory"),
+        ("/dev/null/below", "/dev/null is no directory"),
+        ("/" + "x" * 300, "name too long"),
+        ("~nobody-of-that-name/var", "home directory of somebody unknown"),
+    ],
+)
+def test_an_unusable_directory_is_told_with_the_other_variables(
+    name: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VAR_DIR", name)
+    monkeypatch.setenv("PORT", "0")
+    assert run_service.main([]) == 2
+    said = capsys.readouterr().err
+    assert "  PORT: must be a whole number from 1 to 65535" in said
+    assert "  VAR_DIR: must " in said
+    assert words in said
+    monkeypatch.delenv("PORT")
+    assert run_service.main([]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_directory_that_is_still_to_be_made_is_good_and_not_made_by_asking(tmp_path: Path) -> None:
+    assert run_service._against_directory(str(tmp_path / "new" / "deep")) is None
+    assert list(tmp_path.iterdir()) == []

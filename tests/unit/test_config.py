@@ -1,0 +1,80 @@
+"""What the environment may say, and how everything bad about it is told at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.config import ConfigurationError, Settings, load
+
+GOOD = {
+    "DATABASE_URL": "postgresql://db.example/fairdeal",
+    "REDIS_URL": "redis://cache.example",
+    "JWT_SECRET_KEY": "a key that is good enough for tests",
+}
+
+
+def problems(**environ: str) -> dict[str, str]:
+    """Load GOOD with changes and return what is said against each variable."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(GOOD | environ)
+    return dict(problem.split(": ", 1) for problem in caught.value.problems)
+
+
+def test_good_values_are_taken() -> None:
+    settings = load(GOOD | {"ADMIN_USERNAME": "chief@desk", "ADMIN_PASSWORD": "Let-me-in-1", "PORT": ""})
+    assert settings.admin_username == "chief@desk"
+    assert settings.admin_password is not None
+    assert settings.admin_password.get_secret_value() == "Let-me-in-1"
+    assert settings.port == 8000
+
+
+def test_a_lease_too_short_for_the_statements_is_told_next_to_other_bad_values() -> None:
+    found = problems(CLAIM_LEASE_S="3", STATEMENT_TIMEOUT_MS="2001", PORT="0")
+    assert list(found) == ["PORT", "CLAIM_LEASE_S"]
+    assert found["CLAIM_LEASE_S"].startswith("3 s is shorter than twice STATEMENT_TIMEOUT_MS (2001 ms); use at least 5")
+
+
+def test_the_default_lease_is_compared_too() -> None:
+    assert "use at least 120" in problems(STATEMENT_TIMEOUT_MS="60000")["CLAIM_LEASE_S"]
+
+
+def test_a_lease_is_not_compared_with_a_timeout_that_is_bad_itself() -> None:
+    assert list(problems(CLAIM_LEASE_S="1", STATEMENT_TIMEOUT_MS="soon")) == ["STATEMENT_TIMEOUT_MS"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("WEB_THREADS", "0", "must be a whole number from 1 to 256"),
+        ("WEB_THREADS", "257", "must be a whole number from 1 to 256"),
+        ("PORT", "http", "must be a whole number from 1 to 65535"),
+        ("WEB_WORKERS", "1.5", "must be a whole number from 1 to 64"),
+        ("RECONCILE_FAST_S", "nan", "must be a number from 0.5 to 3600"),
+        ("LOG_FORMAT", "xml", "must be json or text"),
+        ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
+        ("JWT_SECRET_KEY", "not-for-showing", "must have at least 32 characters"),
+        ("DATABASE_URL", "mysql://x", "must look like postgresql://user:password@host:5432/name"),
+        ("HOST", "\udcff", "must be plain text"),
+        ("ADMIN_USERNAME", "no spaces", "must be 3 to 64 letters (a-z, A-Z), digits or any of . _ - @ +"),
+        ("ADMIN_PASSWORD", "weak", "must have at least 8 characters; must contain an upper-case letter; must contain"),
+    ],
+)
+def test_a_bad_value_is_told_with_what_would_be_right(name: str, value: str, words: str) -> None:
+    found = problems(**{name: value})
+    assert list(found) == [name]
+    assert found[name].startswith(words)
+    assert found[name].endswith(f"({Settings.model_fields[name.lower()].description})")
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "ADMIN_PASSWORD", "DATABASE_URL", "REDIS_URL"])
+def test_a_bad_secret_is_never_repeated(name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(GOOD | {name: "zq-zq-zq"})
+    assert "zq" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_what_is_missing_is_told_with_its_meaning() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load({})
+    assert [line.split(" (")[0] for line in caught.value.problems] == [f"{name}: is not set" for name in GOOD]
