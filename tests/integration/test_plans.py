@@ -173,8 +173,9 @@ HOT = {
         60, 1_000, "tickets_open_idx",
     ),
     "all pages of open tickets": Bound(
+        # This table's tail is all open, a third of it low: there the primary key serves too, dropping two thirds.
         lambda engine: list(PostgresOpenTickets(engine).open_pages(Priority.LOW, size=10_000)),
-        2_000, 10_000, "tickets_open_idx",
+        2_000, 30_000, "tickets_open_idx",
     ),
     "changed in the last ten minutes": Bound(
         lambda engine: list(PostgresOpenTickets(engine).changed_pages(within_s=600, older_than_s=2, size=10_000)),
