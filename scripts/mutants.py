@@ -35,7 +35,7 @@ LONGEST_REASON = 100
 PASSED, FAILED = 0, 1
 """Exit statuses of pytest; all others mean that it could not do its work."""
 
-_FAILURE = re.compile(r"^FAILED (?:tests/)?(\S+)(?: - (.*))?", re.MULTILINE)
+_FAILURE = re.compile(r"^FAILED (?:tests/)?(.+?)(?: - (.*))?$", re.MULTILINE)
 _ERROR = re.compile(r"^ERROR (.*)$", re.MULTILINE)
 
 

@@ -62,7 +62,6 @@ class Proxy:
         self._random = random.Random(seed)
         self._injected: list[Injected] = []
         self._listener: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
         self._links: dict[asyncio.Task[None], _Link | None] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy-{self.port}", daemon=True)
@@ -83,7 +82,7 @@ class Proxy:
         """Begin to carry connections to `target_port`; return the port to connect to instead."""
         self.port = free_port(avoid=frozenset({target_port}))
         self._target = (LOOPBACK, target_port)
-        self._run(self._listen())
+        self._run(self._open())
         return self.port
 
     @property
@@ -113,32 +112,34 @@ class Proxy:
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
         return future.result(PATIENCE_S)
 
-    async def _listen(self) -> None:
+    async def _open(self) -> None:
+        self._listen()
+
+    def _listen(self) -> None:
         self._listener = socket.create_server((LOOPBACK, self.port), backlog=MAX_CONNECTIONS)
         self._listener.setblocking(False)
-        self._accepting = asyncio.create_task(self._accept(self._listener))
+        self._loop.add_reader(self._listener, self._accept, self._listener)
 
-    async def _stop_listening(self) -> None:
-        if self._accepting is not None and self._listener is not None:
-            self._accepting.cancel()
-            await asyncio.gather(self._accepting, return_exceptions=True)
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
             self._listener.close()
-            self._accepting = self._listener = None
+            self._listener = None
 
     async def _close(self) -> None:
-        await self._stop_listening()
+        self._stop_listening()
         await self._reset(list(self._links))
 
     async def _put_in_force(self, injected: Injected) -> None:
         self._injected.append(injected)
         if injected.fault.kind is Kind.REFUSE:
-            await self._stop_listening()
+            self._stop_listening()
 
     async def _lift(self, injected: Injected) -> None:
         self._injected = [other for other in self._injected if other is not injected]
         refused = any(other.fault.kind is Kind.REFUSE for other in self._injected)
         if self._listener is None and not refused:
-            await self._listen()
+            self._listen()
 
     async def _heal(self) -> None:
         for injected in list(self._injected):
@@ -151,15 +152,19 @@ class Proxy:
         await asyncio.gather(*tasks, return_exceptions=True)
         return len(tasks)
 
-    async def _accept(self, listener: socket.socket) -> None:
-        while True:
-            client, _ = await self._loop.sock_accept(listener)
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # whoever knocked has gone
+            client, _ = listener.accept()
             if len(self._links) >= MAX_CONNECTIONS:
                 _close_all(client)
-                continue
-            task = asyncio.create_task(self._serve(client))
+                return
+            task = self._loop.create_task(self._serve(client))
             self._links[task] = None
-            task.add_done_callback(lambda done: self._links.pop(done, None))
+            task.add_done_callback(lambda done: self._end(done, client))
+
+    def _end(self, task: asyncio.Task[None], client: socket.socket) -> None:
+        self._links.pop(task, None)
+        _close_all(client)  # a task that is cancelled before its first step closes nothing
 
     async def _serve(self, client: socket.socket) -> None:
         """Carry one connection. It ends by RST whatever ended it, unless both sides said goodbye."""

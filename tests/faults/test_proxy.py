@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import socketserver
 import threading
@@ -257,3 +258,16 @@ def test_leaving_closes_everything(echo: Echo) -> None:
     with pytest.raises(ConnectionRefusedError):
         Line(proxy.port)
     left.close()
+
+
+def test_a_connection_reset_before_it_was_served_is_closed_all_the_same(proxy: Proxy) -> None:
+    """Left open, its socket would be a warning, which is an error here."""
+    for _ in range(50):
+        knocking = [Line(proxy.port) for _ in range(4)]
+        proxy.reset_all()
+        proxy.lift(proxy.inject(Fault(kind=Kind.REFUSE)))
+        for each in knocking:
+            each.close()
+    proxy.reset_all()
+    gc.collect()
+    assert wait_until(lambda: proxy.connections == 0, 5)
