@@ -1,7 +1,8 @@
 """Write the generated parts of docs/correctness.md: `python -m scripts.render_correctness [results.jsonl...]`.
 
 The table of faults is made from what the fault suite recorded (var/faults/results.jsonl unless files are named), the
-last run of each scenario; the list of invariants from the module that checks them.
+last run of each scenario; the figures beside from var/faults/figures.jsonl, where the suite has recorded some; the list
+of invariants from the module that checks them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from service.usecases.invariants import TITLES
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "correctness.md"
 RESULTS = ROOT / "var" / "faults" / "results.jsonl"
+FIGURES = ROOT / "var" / "faults" / "figures.jsonl"
 
 Result = dict[str, Any]
 
@@ -51,15 +53,22 @@ def table(results: list[Result]) -> str:
     return "\n".join([_summary(results), "", HEAD, *map(_row, results)])
 
 
+def figures(lines: Iterable[str]) -> str:
+    """Render what was measured beside, the last of each name."""
+    found = {each["name"]: each["figures"] for each in map(json.loads, lines)}
+    rows = [f"| {what} | {value} |" for name in sorted(found) for what, value in found[name].items()]
+    return "\n".join(["| what | measured |", "|---|---|", *rows])
+
+
 def invariants() -> str:
     """Render the list of invariants."""
     return "\n".join(f"- **{code}** {title}." for code, title in TITLES.items())
 
 
 def _summary(results: list[Result]) -> str:
-    acknowledged, unknown, lost, twice, deadlocks = (
-        sum(result[name] for result in results)
-        for name in ("acknowledged", "unknown", "lost", "duplicated", "deadlocks")
+    acknowledged, unknown, lost, twice, inversions, deadlocks = (
+        sum(result[name] or 0 for result in results)
+        for name in ("acknowledged", "unknown", "lost", "duplicated", "inversions", "deadlocks")
     )
     cpus = max(result["cpus"] for result in results)
     days = sorted({result["at"][:10] for result in results})
@@ -67,7 +76,7 @@ def _summary(results: list[Result]) -> str:
     return (
         f"{len(results)} runs on {cpus} cores, {' to '.join(dict.fromkeys((days[0], days[-1])))}: {acknowledged:,} "
         f"operations acknowledged, {unknown:,} whose outcome the client never learnt, **{lost} lost, {twice} dealt "
-        f"twice**, never more than {most} in one hand, {deadlocks} deadlocks."
+        f"twice**, never more than {most} in one hand, {inversions} dealt out of order, {deadlocks} deadlocks."
     )
 
 
@@ -97,7 +106,10 @@ def main(paths: list[Path]) -> None:
     if broken := [result["scenario"] for result in results if not result["holds"]]:
         raise ValueError(f"these did not hold: {', '.join(broken)}")
     page = part("invariants", invariants(), PAGE.read_text())
-    PAGE.write_text(part("faults", table(results), page))
+    page = part("faults", table(results), page)
+    if FIGURES.exists():
+        page = part("figures", figures(FIGURES.read_text().splitlines()), page)
+    PAGE.write_text(page)
 
 
 if __name__ == "__main__":

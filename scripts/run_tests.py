@@ -1,4 +1,7 @@
-"""Run pytest with what suits this checkout; arguments go to pytest, after `--mutants` to `scripts.mutants`."""
+"""Run pytest with what suits this checkout; arguments go to pytest, after `--mutants` to `scripts.mutants`.
+
+`--faults` runs the long part of the fault suite, with `--within SECONDS` as much of it as fits (`scripts.time_budget`).
+"""
 
 from __future__ import annotations
 
@@ -40,11 +43,14 @@ FAULTS = "--faults"
 
 def pytest_arguments(given: list[str], *, cpus: int) -> list[str]:
     """Add the number of worker processes, 2 to 4, unless `given` says how many or makes them useless."""
-    if FAULTS in given:
-        given = ["-m", "faults", *(argument for argument in given if argument != FAULTS)]
+    faults = FAULTS in given
+    if faults:
+        given = ["-p", "scripts.time_budget", "-m", "faults", *(each for each in given if each != FAULTS)]
     if any(argument.split("=")[0] in _WITHOUT_WORKERS or argument.startswith("-n") for argument in given):
         return given
-    return ["-n", str(min(max(cpus, 2), 4)), *given]
+    # The long tests differ by minutes: handed out two at a time, they begin in their order and end together.
+    singly = ["--maxschedchunk=1"] if faults else []
+    return ["-n", str(min(max(cpus, 2), 4)), *singly, *given]
 
 
 def main(given: list[str]) -> None:

@@ -17,17 +17,22 @@ from service.observability import configure_logging
 from service.store import migrate
 from service.store.agents import PostgresAgents
 from service.store.assignments import PostgresAssignments
+from service.store.away import PostgresAway
 from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.engine import make_engine
 from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
 from service.store.idempotency import PostgresIdempotency
+from service.store.import_jobs import PostgresImports
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
 from service.store.open_tickets import PostgresOpenTickets
+from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
 from service.store.sessions import PostgresSessions
+from service.store.situations import PostgresSituations
+from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
 from service.store.users import PostgresUsers
 from service.ticket_queue.audit import RedisQueueAudit
@@ -35,13 +40,18 @@ from service.ticket_queue.client import make_client
 from service.ticket_queue.confirmer import ConfirmingTicketQueue
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
+from service.usecases import away
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
+from service.usecases.bulk import Bulk
 from service.usecases.customers import Customers
 from service.usecases.demo import Demo
+from service.usecases.explanation import Explanations
 from service.usecases.figures import Figures
 from service.usecases.health import Health
+from service.usecases.history import History
 from service.usecases.idempotency import Idempotency
+from service.usecases.imports import Imports
 from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
 from service.usecases.passwords import Passwords
@@ -51,7 +61,9 @@ from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
 from service.usecases.reconciliation.schedule import Schedule
 from service.usecases.reconciliations import Reconciliations
+from service.usecases.service_levels import ServiceLevels
 from service.usecases.sessions import Sessions
+from service.usecases.ticket_export import TicketExport
 from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
 from service.usecases.users import Users
@@ -71,12 +83,19 @@ class Container:
     tickets: Tickets
     assignments: Assignments
     lifecycle: Lifecycle
+    history: History
+    explanations: Explanations
+    service_levels: ServiceLevels
+    bulk: Bulk
     users: Users
     agents: Agents
     customers: Customers
     sessions: Sessions
     ticket_import: TicketImport
+    ticket_export: TicketExport
+    imports: Imports
     demo: Demo
+    away_returns: away.AwayReturns
     reconciler: Reconciler
     reconciliations: Reconciliations
     schedule: Schedule
@@ -111,17 +130,21 @@ def build_container(settings: Settings) -> Container:
     queue = ConfirmingTicketQueue(client, keys)
     audit = RedisQueueAudit(background_client, keys)
     assignment_store = PostgresAssignments(engine)
+    places = PostgresPlaces(engine)
     open_tickets = PostgresOpenTickets(background_engine)
     runs = PostgresReconciliations(background_engine)
     leases = PostgresLeases(background_engine)
     jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
     passwords = Passwords()
 
-    tickets = Tickets(store=PostgresTickets(engine), queue=queue)
-    assignments = Assignments(store=assignment_store, queue=queue)
-    lifecycle = Lifecycle(store=assignment_store, queue=queue)
-    users = Users(store=PostgresUsers(engine), queue=queue, passwords=passwords)
-    agents = Agents(store=PostgresAgents(engine), queue=queue, passwords=passwords)
+    ticket_store = PostgresTickets(engine, targets=settings.targets)
+    history_store = PostgresHistory(engine)
+    tickets = Tickets(store=ticket_store, queue=queue, places=places)
+    assignments = Assignments(store=assignment_store, queue=queue, places=places)
+    lifecycle = Lifecycle(store=assignment_store, queue=queue, places=places)
+    users = Users(store=PostgresUsers(engine), queue=queue, places=places, passwords=passwords)
+    agent_store = PostgresAgents(engine)
+    agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords)
     customers = Customers(store=PostgresCustomers(engine))
     reconciler = Reconciler(
         queue=RedisTicketQueue(background_client, keys),
@@ -134,6 +157,10 @@ def build_container(settings: Settings) -> Container:
         margin_s=3 * settings.statement_timeout_ms / 1000,
     )
 
+    ticket_import = TicketImport(tickets=tickets)
+    imports = Imports(
+        store=PostgresImports(background_engine), ticket_import=ticket_import, jobs=jobs, clock=time.monotonic
+    )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
 
@@ -149,6 +176,10 @@ def build_container(settings: Settings) -> Container:
         tickets=tickets,
         assignments=assignments,
         lifecycle=lifecycle,
+        history=History(store=history_store, tickets=ticket_store, agents=agent_store),
+        service_levels=ServiceLevels(tickets=tickets, store=history_store, targets=settings.targets),
+        explanations=Explanations(store=PostgresSituations(engine), queue=queue, audit=RedisQueueAudit(client, keys)),
+        bulk=Bulk(store=assignment_store, lifecycle=lifecycle, tickets=tickets),
         users=users,
         agents=agents,
         customers=customers,
@@ -157,7 +188,9 @@ def build_container(settings: Settings) -> Container:
             passwords=passwords,
             refresh_life=timedelta(days=settings.refresh_token_days),
         ),
-        ticket_import=TicketImport(tickets=tickets),
+        ticket_import=ticket_import,
+        ticket_export=TicketExport(store=ticket_store),
+        imports=imports,
         demo=Demo(
             users=users,
             agents=agents,
@@ -167,6 +200,9 @@ def build_container(settings: Settings) -> Container:
         ),
         reconciler=reconciler,
         reconciliations=Reconciliations(runs=runs, jobs=jobs),
+        away_returns=away.AwayReturns(
+            store=PostgresAway(background_engine), queue=queue, places=places, grace_s=settings.away_grace_s
+        ),
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -174,8 +210,10 @@ def build_container(settings: Settings) -> Container:
             leases=leases,
             fast_s=settings.reconcile_fast_s,
             full_s=settings.reconcile_full_s,
+            chores={} if settings.away_grace_s == 0 else {away.JOB: away.pause_s(settings.away_grace_s)},
             holder=f"{socket.gethostname()}:{os.getpid()}",
             clock=time.monotonic,
+            resume_imports=imports.resume,
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
+from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 
 
 class ConfigurationError(Exception):
@@ -48,6 +49,11 @@ def _queue_prefix(value: str) -> str:
 def _username(value: str) -> str:
     if not is_username(value):
         raise ValueError(USERNAME_RULE)
+    return value
+
+
+def _minutes(value: str) -> str:
+    parse_minutes(value)
     return value
 
 
@@ -130,6 +136,23 @@ class Settings(BaseSettings):
     reconcile_fast_s: float = Field(default=2.0, ge=0.5, le=3600, description="Pause between fast reconciliations, s")
     reconcile_full_s: float = Field(default=60.0, ge=1, le=86_400, description="Pause between full reconciliations, s")
 
+    # How long tickets may take
+    assign_minutes: Annotated[str, AfterValidator(_minutes)] = Field(
+        default=DEFAULT_ASSIGN_MINUTES,
+        description="Target by priority: minutes from a ticket's creation to its first assignment",
+    )
+    resolve_minutes: Annotated[str, AfterValidator(_minutes)] = Field(
+        default=DEFAULT_RESOLVE_MINUTES,
+        description="Target by priority: minutes from a ticket's creation to its resolution or sale",
+    )
+    # What happens by itself
+    away_grace_s: int = Field(
+        default=900,
+        ge=0,
+        le=604_800,
+        description="Time an agent may be away before tickets they have not begun go back, s; 0: they never do",
+    )
+
     # How it talks
     max_body_bytes: int = Field(
         default=1_048_576,
@@ -137,8 +160,19 @@ class Settings(BaseSettings):
         le=1_073_741_824,
         description="Largest request body accepted, bytes",
     )
+    max_import_bytes: int = Field(
+        default=134_217_728,
+        ge=1024,
+        le=1_073_741_824,
+        description="Largest file of tickets accepted over HTTP, bytes",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
+
+    @property
+    def targets(self) -> Targets:
+        """The service levels aimed at."""
+        return Targets(assign_s=parse_minutes(self.assign_minutes), resolve_s=parse_minutes(self.resolve_minutes))
 
     @field_validator("claim_lease_s")
     @classmethod

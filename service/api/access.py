@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from flask import Flask, current_app, g, request
 
 from service.api.services import services
-from service.api.tokens import bearer, tokens
+from service.api.tokens import presented_session
 from service.domain.errors import Forbidden
 from service.domain.model import Principal, Role
 
@@ -82,7 +82,7 @@ def admit() -> None:
         raise Forbidden("Nobody has been allowed to call this.")
     if access.is_anonymous:
         return
-    g.principal = principal = services().sessions.principal(tokens().read(bearer(), kind="access").session_id)
+    g.principal = principal = services().sessions.principal(presented_session(kind="access"))
     if not access.admits(principal, request.view_args or {}):
         raise Forbidden(
             f"Only {access} may do this; you are signed in as {principal.role}.",

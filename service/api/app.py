@@ -8,8 +8,28 @@ from flask_openapi3.blueprint import APIBlueprint
 from werkzeug.routing import BaseConverter, ValidationError
 
 from service.api import access, documents, errors, telemetry, tokens
+from service.api.dialects import (
+    support_system,
+    support_ticket_system,
+    ticket_project,
+    ticket_project_admin,
+    ticket_system,
+)
 from service.api.openapi import Api, new_api
-from service.api.resources import agents, customers, dealing, hand, health, me, ops, tickets, users
+from service.api.resources import (
+    agents,
+    customers,
+    dealing,
+    hand,
+    health,
+    history,
+    imports,
+    me,
+    ops,
+    tickets,
+    transfer,
+    users,
+)
 from service.api.resources import tokens as token_routes
 from service.api.schemas.fields import MAX_ID
 from service.api.services import EXTENSION, Services
@@ -23,7 +43,18 @@ RESOURCES: tuple[APIBlueprint, ...] = (
     tickets.tickets,
     hand.hand,
     dealing.dealing,
+    transfer.transfer,
+    imports.imports,
+    history.history,
     ops.ops,
+    support_system.support_system,
+    ticket_project.ticket_project,
+    ticket_project_admin.project_tickets,
+    ticket_project_admin.project_customers,
+    ticket_project_admin.project_agents,
+    ticket_system.ticket_system,
+    support_ticket_system.long_lived_tokens,
+    support_ticket_system.assignments,
     health.health,
 )
 

@@ -10,6 +10,8 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as NoRoute
 
+from service.api.dialects import refusals
+from service.api.dialects.fields import by_field
 from service.api.encoding import dumps
 from service.domain import errors
 
@@ -72,11 +74,16 @@ STATUSES: dict[type[errors.FairdealError], tuple[int, str]] = {
     MalformedJson: (400, "The body is not JSON"),
     UnreadableBody: (400, "The body cannot be read"),
     MalformedPrecondition: (400, "The If-Match header is not an ETag"),
+    refusals.AlreadySold: (400, "Already sold"),
+    refusals.NameTaken: (400, "Already exists"),
+    refusals.CustomerMissing: (400, "The sale names no customer"),
+    refusals.StatusRefused: (400, "The status cannot become that"),
     errors.WrongCredentials: (401, "Wrong username or password"),
     errors.NotSignedIn: (401, "Not signed in"),
     errors.Forbidden: (403, "Not allowed"),
     errors.AgentInactive: (403, "The agent is not active"),
     errors.NotFound: (404, "Not found"),
+    refusals.NotForSale: (404, "Not for sale"),
     UnknownPath: (404, "No such path"),
     WrongMethod: (405, "Method not allowed"),
     errors.AgentAway: (409, "The agent is away"),
@@ -117,9 +124,8 @@ def problem(error: errors.FairdealError) -> dict[str, Any]:
 def answer_error(error: errors.FairdealError) -> Response:
     """Answer with an error: the problem, and the headers its status calls for."""
     status, _ = status_of(error)
-    response = Response(
-        dumps({**problem(error), "request_id": g.get("request_id")}), status=status, content_type=PROBLEM_JSON
-    )
+    body = {**by_field(error), **problem(error), "request_id": g.get("request_id")}
+    response = Response(dumps(body), status=status, content_type=PROBLEM_JSON)
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = _challenge(error)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -11,6 +11,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from flask_openapi3.types import ResponseDict
+from pydantic import BaseModel
 
 from service import __doc__ as about
 from service.api.access import Access, access_of
@@ -29,7 +30,6 @@ from service.api.errors import (
 from service.api.idempotency import PARAMETER as KEY_PARAMETER
 from service.api.idempotency import is_idempotent
 from service.api.schemas.problems import Problem
-from service.api.schemas.shape import Answer
 from service.domain.errors import (
     FairdealError,
     Forbidden,
@@ -84,7 +84,17 @@ def resource(name: str, prefix: str | None, *, tag: str, about: str | None = Non
     )
 
 
-def outcomes(status: int, model: type[Answer] | None, *errors: type[FairdealError]) -> ResponseDict:
+def download(*media_types: str) -> dict[str, Any]:
+    """Document an answer that is a file."""
+    disposition = {"description": "The name to keep the file by", "schema": {"type": "string"}}
+    return {
+        "description": "The file, piece by piece",
+        "content": {media_type: {"schema": {"type": "string"}} for media_type in media_types},
+        "headers": {"Content-Disposition": disposition},
+    }
+
+
+def outcomes(status: int, model: type[BaseModel] | dict[str, Any] | None, *errors: type[FairdealError]) -> ResponseDict:
     """Document a route: what it answers when all goes well, and the errors that are its own.
 
     What any route may answer (not signed in, bad input, no database) is added by `document`.
@@ -140,6 +150,7 @@ def document(api: Api) -> dict[str, Any]:
             access = access_of(api, rule.endpoint)
             if operation is not None and access is not None:
                 _complete(operation, access, is_idempotent=is_idempotent(api, rule.endpoint))
+                _or_list(operation, spec["components"]["schemas"])
     return spec
 
 
@@ -172,6 +183,16 @@ def _complete(operation: dict[str, Any], access: Access, *, is_idempotent: bool)
         _drop_null(parameter["schema"])
     allowed = f"For {access}."
     operation["description"] = f"{operation['description']}\n\n{allowed}" if "description" in operation else allowed
+
+
+def _or_list(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Where a list is offered as page and as plain list, describe both."""
+    content = operation["responses"].get("200", {}).get("content", {}).get("application/json")
+    if content is None or all(parameter["name"] != "format" for parameter in operation.get("parameters", ())):
+        return
+    page = schemas[content["schema"]["$ref"].rpartition("/")[2]]["properties"]
+    if "items" in page:  # a file's format is another matter
+        content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": page["items"]["items"]}]}
 
 
 def _merge(answers: dict[str, Any], status: str, documented: dict[str, Any]) -> None:

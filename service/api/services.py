@@ -10,15 +10,21 @@ if TYPE_CHECKING:
     from service.config import Settings
     from service.usecases.agents import Agents
     from service.usecases.assignments import Assignments
+    from service.usecases.bulk import Bulk
     from service.usecases.customers import Customers
+    from service.usecases.explanation import Explanations
     from service.usecases.figures import Figures
     from service.usecases.health import Health
+    from service.usecases.history import History
     from service.usecases.idempotency import Idempotency
+    from service.usecases.imports import Imports
     from service.usecases.invariants import Invariants
     from service.usecases.lifecycle import Lifecycle
     from service.usecases.queue_stats import QueueStats
     from service.usecases.reconciliations import Reconciliations
+    from service.usecases.service_levels import ServiceLevels
     from service.usecases.sessions import Sessions
+    from service.usecases.ticket_export import TicketExport
     from service.usecases.tickets import Tickets
     from service.usecases.users import Users
 
@@ -37,12 +43,36 @@ class Services(Protocol):
         """Tickets as records."""
 
     @property
+    def ticket_export(self) -> TicketExport:
+        """Tickets to a file."""
+
+    @property
+    def imports(self) -> Imports:
+        """Tickets from files."""
+
+    @property
     def assignments(self) -> Assignments:
         """Dealing tickets out."""
 
     @property
     def lifecycle(self) -> Lifecycle:
         """Working tickets: each move from state to state."""
+
+    @property
+    def history(self) -> History:
+        """Looking back: what happened to a ticket."""
+
+    @property
+    def explanations(self) -> Explanations:
+        """Why a ticket is where it is."""
+
+    @property
+    def service_levels(self) -> ServiceLevels:
+        """How long tickets take, and may take."""
+
+    @property
+    def bulk(self) -> Bulk:
+        """Many tickets at once."""
 
     @property
     def users(self) -> Users:

@@ -13,6 +13,7 @@ from flask_jwt_extended import JWTManager, create_access_token, create_refresh_t
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import ExpiredSignatureError, PyJWTError
 
+from service.api import long_lived
 from service.api.errors import answer_error
 from service.config import Settings
 from service.domain.errors import NotSignedIn
@@ -101,6 +102,17 @@ def bearer() -> str:
     if scheme.lower() != "bearer" or not encoded.strip():
         raise _invalid("The Authorization header must read `Bearer <access>`.")
     return encoded.strip()
+
+
+def presented_session(kind: Kind | None = None) -> UUID:
+    """Name the session that the Authorization header speaks for: by `Bearer`, of this `kind`, or by `Token`.
+
+    Raises `NotSignedIn`.
+    """
+    scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() == long_lived.SCHEME and secret.strip():
+        return long_lived.session_of(secret.strip())
+    return tokens().read(bearer(), kind=kind).session_id
 
 
 def tokens() -> Tokens:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import click
 
 from service import __version__
-from service.cli import db, demo, openapi, prepare, queue, reconcile, ticket_import, user, verify
+from service.cli import (
+    db,
+    demo,
+    explain,
+    openapi,
+    prepare,
+    queue,
+    reconcile,
+    ticket_export,
+    ticket_import,
+    user,
+    verify,
+)
 from service.cli.failures import FairdealGroup
 from service.cli.setup import Setup
 
@@ -32,7 +44,9 @@ for command in (
     queue.queue,
     reconcile.reconcile,
     verify.verify,
+    explain.explain,
     ticket_import.import_tickets,
+    ticket_export.export_tickets,
     openapi.openapi,
     demo.demo,
     prepare.prepare,

@@ -68,14 +68,6 @@ class ProgressLine:
             click.echo("\r", err=True, nl=False)
 
 
-def duration(seconds: float) -> str:
-    """Word a duration roughly, for a person: 45 s, 12 min, 3 h, 2 d."""
-    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def counts(mapping: Mapping[str, int]) -> str:
     """Word counts by kind: "missing 3, phantom 1"."""
     return ", ".join(f"{kind} {count:,}" for kind, count in mapping.items() if count) or "nothing"

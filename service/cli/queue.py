@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from service.cli.printing import duration, examples, json_option, print_json, print_table
+from service.cli.printing import examples, json_option, print_json, print_table
 from service.cli.reconcile import finish, progress_line
 from service.cli.setup import Setup, pass_setup
 from service.domain.model import Priority
+from service.domain.wording import duration
 from service.usecases.queue_stats import QueueState
 
 

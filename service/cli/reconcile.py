@@ -67,3 +67,5 @@ def _print(run: Reconciliation) -> None:
     click.echo(f"  repaired       {counts(run.repaired)}")
     if run.oldest_drift_ms is not None:
         click.echo(f"  oldest drift   {run.oldest_drift_ms / 1000:.1f} s")
+    if run.repair_ms is not None:
+        click.echo(f"  repaired in    {run.repair_ms / 1000:.1f} s")

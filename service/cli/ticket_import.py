@@ -18,13 +18,12 @@ from service.cli.failures import sentence
 from service.cli.printing import ProgressLine, examples
 from service.cli.setup import Setup, pass_setup
 from service.domain.errors import FairdealError
-from service.usecases.ticket_files import ImportFormat
-from service.usecases.ticket_import import ImportBatch, OnError
+from service.usecases.ports.imports import OnError
+from service.usecases.ticket_files import FORMATS_BY_SUFFIX, FileFormat
+from service.usecases.ticket_import import ImportBatch
 
 LISTED_ERRORS = 50
 """Bad rows told one by one; the others are only counted."""
-
-FORMATS = {".csv": ImportFormat.CSV, ".ndjson": ImportFormat.NDJSON, ".jsonl": ImportFormat.NDJSON}
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended."""
@@ -42,7 +41,7 @@ INTERRUPTED = 130
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice([format_.value for format_ in ImportFormat]),
+    type=click.Choice([format_.value for format_ in FileFormat]),
     help="What the file is (default: by its name).",
 )
 @click.option(
@@ -57,8 +56,12 @@ INTERRUPTED = 130
 def import_tickets(setup: Setup, *, file: BinaryIO, format_name: str | None, on_error: str, dry_run: bool) -> None:
     """Create tickets from FILE, CSV or NDJSON, `-` for stdin.
 
-    The columns are subject (or title), description and priority (high, medium or low; medium when empty); only the
-    subject is needed. CSV begins with a row that names them; NDJSON has one JSON object on each line. Both are UTF-8.
+    The columns are subject (or title), description, priority (high, medium or low; medium when empty) and external_id
+    (what another system calls the ticket); only the subject is needed. CSV begins with a row that names them; NDJSON
+    has one JSON object on each line. Both are UTF-8.
+
+    A row whose external_id is there already makes no second ticket, so that an import may be repeated; --dry-run does
+    not look for those.
 
     Tickets are created in the order of the file, a thousand in a transaction; each batch is queued once it is
     committed. Bad rows are reported with their line numbers on stderr. Exit status 1 when there were any.
@@ -79,13 +82,13 @@ def import_tickets(setup: Setup, *, file: BinaryIO, format_name: str | None, on_
     run.finish()
 
 
-def _format(file: BinaryIO, name: str | None) -> ImportFormat:
+def _format(file: BinaryIO, name: str | None) -> FileFormat:
     if name is not None:
-        return ImportFormat(name)
+        return FileFormat(name)
     suffix = Path(str(getattr(file, "name", ""))).suffix.lower()
-    if suffix not in FORMATS:
+    if suffix not in FORMATS_BY_SUFFIX:
         raise click.UsageError("Say what the file is: --format csv or --format ndjson.")
-    return FORMATS[suffix]
+    return FORMATS_BY_SUFFIX[suffix]
 
 
 def _size(file: BinaryIO) -> int | None:
@@ -137,6 +140,7 @@ class _Run:
     size: int | None
     position: Callable[[], int]
     imported: int = 0
+    already_there: int = 0
     bad: int = 0
     line: int = 0
     stopped: bool = False
@@ -162,7 +166,9 @@ class _Run:
 
     def count(self, batch: ImportBatch) -> None:
         """Add a batch, tell its errors, and show how far it is."""
-        self.imported += len(batch.rows)
+        new = sum(row.is_new for row in batch.rows)
+        self.imported += new
+        self.already_there += len(batch.rows) - new
         self.line = batch.line
         self.stopped = batch.stopped
         self.progress.clear()
@@ -189,4 +195,5 @@ class _Run:
         verb = "would be imported" if self.dry_run else "imported"
         noun = "ticket" if self.imported == 1 else "tickets"
         bad = f", {self.bad:,} bad {'row' if self.bad == 1 else 'rows'} left out" if self.bad else ""
-        return f"{self.imported:,} {noun} {verb}{bad}"
+        there = f", {self.already_there:,} already there" if self.already_there else ""
+        return f"{self.imported:,} {noun} {verb}{there}{bad}"

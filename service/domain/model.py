@@ -68,6 +68,7 @@ class Cause(StrEnum):
     CREATE = "create"
     IMPORT = "import"
     EDIT = "edit"
+    NOTE = "note"
     FETCH = "fetch"
     DISPATCH = "dispatch"
     START = "start"
@@ -102,6 +103,8 @@ class Ticket:
     assigned_at: datetime | None
     resolved_at: datetime | None
     sold_at: datetime | None
+    external_id: str | None = None
+    """What the system it was imported from calls it; no two tickets share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,24 @@ class QueuedTicket:
 
     id: int
     priority: Priority
+
+
+@dataclass(frozen=True, slots=True)
+class InQueue:
+    """The place of an open ticket: the queue of its priority."""
+
+    priority: Priority
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """The place of a held ticket: an agent's hand."""
+
+    agent_id: int
+
+
+Place = InQueue | InHand | None
+"""Where a ticket is; None for one that is in no queue and no hand (resolved, closed, sold, deleted)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +182,11 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketEvent:
-    """One line of a ticket's history."""
+    """One line of a ticket's history.
+
+    `agent_id` has the ticket afterwards, or, where it went back, has lost it. Where it went from hand to hand,
+    `from_agent_id` has lost it. `priority` is the one that the event gave it; None where it left it as it was.
+    """
 
     id: int
     ticket_id: int
@@ -173,6 +198,8 @@ class TicketEvent:
     epoch: int
     note: str
     at: datetime
+    from_agent_id: int | None = None
+    priority: Priority | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

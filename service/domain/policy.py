@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.domain.model import HELD, Level, Priority, TicketStatus
+from service.domain.model import HELD, InHand, InQueue, Level, Place, Priority, Ticket, TicketStatus
 
 QUEUES_BY_LEVEL: Mapping[Level, tuple[Priority, ...]] = {
     Level.SENIOR: (Priority.HIGH, Priority.MEDIUM, Priority.LOW),
@@ -39,6 +39,15 @@ def room(*, capacity: int, held: int, limit: int | None) -> int:
     """Count the tickets an agent may still be given, never negative; `limit` is what they asked for."""
     free = max(0, capacity - held)
     return free if limit is None else min(free, limit)
+
+
+def place_of(ticket: Ticket) -> Place:
+    """Say in which queue or in whose hand a ticket is, if in any."""
+    if ticket.status is TicketStatus.OPEN:
+        return InQueue(ticket.priority)
+    if ticket.agent_id is not None and is_held(ticket.status):
+        return InHand(ticket.agent_id)
+    return None
 
 
 def is_held(status: TicketStatus) -> bool:

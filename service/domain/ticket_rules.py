@@ -20,6 +20,9 @@ MAX_DESCRIPTION = 20_000
 MAX_NOTE = 1_000
 """Characters of a reason or remark kept in a ticket's history, after trimming."""
 
+MAX_EXTERNAL_ID = 200
+"""Characters of an external id, after trimming."""
+
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that would break a line or cannot be stored: controls, lone surrogates, separators."""
 
@@ -27,7 +30,7 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 def clean_subject(value: object) -> str:
     """Trim a subject. Raises `InvalidInput` unless 1 to 200 characters on one line, at least one of them visible."""
     subject = _text("subject", value).strip()
-    if not any(unicodedata.category(character)[0] not in "CZ" for character in subject[: MAX_SUBJECT + 1]):
+    if not _is_visible(subject[: MAX_SUBJECT + 1]):
         raise InvalidInput(("subject", "must not be empty"))
     if len(subject) > MAX_SUBJECT:
         raise InvalidInput(("subject", f"must be at most {MAX_SUBJECT} characters, not {len(subject)}"))
@@ -54,6 +57,14 @@ def clean_note(value: object, *, field: str = "note") -> str:
     return note
 
 
+def clean_remark(value: object) -> str:
+    """Trim a note that somebody writes. Raises `InvalidInput` when nothing of it can be seen, and as `clean_note`."""
+    note = clean_note(value)
+    if not _is_visible(note):
+        raise InvalidInput(("note", "must not be empty"))
+    return note
+
+
 def parse_priority(value: object) -> Priority:
     """Read a priority in any case. Raises `InvalidInput` naming the three there are."""
     try:
@@ -62,21 +73,48 @@ def parse_priority(value: object) -> Priority:
         raise InvalidInput(("priority", "must be high, medium or low")) from None
 
 
+def clean_external_id(value: object) -> str | None:
+    """Trim an external id, a text or a whole number; an empty one is none. Raises `InvalidInput` beyond 200 characters.
+
+    It must be one line without control characters, as a subject must.
+    """
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    external_id = _text("external_id", str(value) if is_number else value).strip()
+    if len(external_id) > MAX_EXTERNAL_ID:
+        raise InvalidInput(("external_id", f"must be at most {MAX_EXTERNAL_ID} characters, not {len(external_id)}"))
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in external_id):
+        raise InvalidInput(("external_id", "must be one line without control characters"))
+    return external_id or None
+
+
 def clean_ticket(*, subject: object, description: object, priority: object) -> tuple[str, str, Priority]:
-    """Apply all three rules at once. Raises one `InvalidInput` that names every bad field."""
+    """Apply the rules of a ticket at once. Raises one `InvalidInput` that names every bad field."""
+    return clean_row(subject=subject, description=description, priority=priority, external_id="")[:3]
+
+
+def clean_row(
+    *, subject: object, description: object, priority: object, external_id: object
+) -> tuple[str, str, Priority, str | None]:
+    """Apply the rules of a ticket from elsewhere at once. Raises one `InvalidInput` that names every bad field."""
     errors: list[tuple[str, str]] = []
     cleaned_subject = _collect(clean_subject, subject, errors)
     cleaned_description = _collect(clean_description, description, errors)
     parsed_priority = _collect(parse_priority, priority, errors)
-    if cleaned_subject is None or cleaned_description is None or parsed_priority is None:
+    cleaned_external_id = _collect(clean_external_id, external_id, errors)
+    if errors or cleaned_subject is None or cleaned_description is None or parsed_priority is None:
         raise InvalidInput(*errors)
-    return cleaned_subject, cleaned_description, parsed_priority
+    return cleaned_subject, cleaned_description, parsed_priority, cleaned_external_id
 
 
 def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidInput((field, "must be text"))
     return value
+
+
+def _is_visible(text: str) -> bool:
+    """Say whether at least one character shows: not a control, a separator or an unassigned one."""
+    return any(unicodedata.category(character)[0] not in "CZ" for character in text)
 
 
 def _check_storable(field: str, text: str) -> None:

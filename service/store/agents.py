@@ -112,6 +112,14 @@ class PostgresAgents:
                 connection.execute(insert(agents).values(id=user_id, **_profile_values(profile)))
             return _reread(connection, user_id)
 
+    def make_agent(self, user_id: int, *, actor_id: int | None) -> Agent:
+        """Change the user's role, which writes the profile with it."""
+        with transaction(self._engine) as connection:
+            found = lock_user(connection, user_id)
+            if found.role is not Role.AGENT:
+                write_user(connection, found, {"role": Role.AGENT.value}, actor_id=actor_id)
+            return _reread(connection, user_id)
+
     def get(self, agent_id: int) -> Agent | None:
         """Read one agent."""
         if not 1 <= agent_id <= rows.MAX_BIGINT:

@@ -18,6 +18,9 @@ from service.domain.model import Availability, Cause, Level, Priority, QueuedTic
 from service.domain.policy import QUEUES_BY_LEVEL
 from service.usecases.ports.tickets import Claimed
 
+RESTLESS_S = 10
+"""How long after a change of a ticket hints about it may still be on their way to the queue."""
+
 CLAIM = text("""
 WITH me AS MATERIALIZED (
     SELECT id, level, availability, is_active, capacity - held AS room
@@ -26,7 +29,8 @@ WITH me AS MATERIALIZED (
     FOR NO KEY UPDATE
 ),
 fit AS MATERIALIZED (
-    SELECT t.id, t.priority, wanted.place
+    SELECT t.id, t.priority, wanted.place,
+           t.updated_at > greatest(t.created_at, now() - CAST(:restless_s AS integer) * interval '1 second') AS restless
     FROM me
     CROSS JOIN unnest(CAST(:ticket_ids AS bigint[])) WITH ORDINALITY AS wanted (id, place)
     JOIN tickets t ON t.id = wanted.id
@@ -59,7 +63,8 @@ ledger AS (
 SELECT me.level, me.availability, me.is_active, me.room,
        coalesce((SELECT array_agg(id ORDER BY rank) FROM taken), '{}') AS taken,
        coalesce((SELECT array_agg(id ORDER BY rank) FROM ranked), '{}') AS fit,
-       coalesce((SELECT array_agg(priority ORDER BY rank) FROM ranked), '{}') AS priorities
+       coalesce((SELECT array_agg(priority ORDER BY rank) FROM ranked), '{}') AS priorities,
+       coalesce((SELECT array_agg(id ORDER BY rank) FROM taken JOIN fit USING (id) WHERE restless), '{}') AS restless
 FROM me
 """)
 
@@ -94,6 +99,7 @@ def claim(
             "actor_id": agent_id if cause is Cause.FETCH else None,
             "senior_takes": [priority.value for priority in QUEUES_BY_LEVEL[Level.SENIOR]],
             "junior_takes": [priority.value for priority in QUEUES_BY_LEVEL[Level.JUNIOR]],
+            "restless_s": RESTLESS_S,
         },
     ).one_or_none()
     if row is None:
@@ -111,6 +117,7 @@ def claim(
         assigned=tuple(fit[ticket_id] for ticket_id in row.taken),
         cut=tuple(ticket for ticket_id, ticket in fit.items() if ticket_id not in taken),
         refused=tuple(ticket_id for ticket_id in ticket_ids if ticket_id not in fit),
+        restless=tuple(fit[ticket_id] for ticket_id in row.restless),
     )
 
 

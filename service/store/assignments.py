@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy import Connection, Engine, bindparam, select, text
 from sqlalchemy.exc import IntegrityError
 
-from service.domain.errors import StoreUnavailable
+from service.domain.errors import FairdealError, StaleEpoch, StoreUnavailable
 from service.domain.model import HELD, Agent, Cause, QueuedTicket, Ticket, TicketStatus
 from service.domain.policy import sources
 from service.store import arbiter, moves, returns, rows
@@ -29,6 +29,10 @@ _HAND = (
     )
     .order_by(tickets.c.id)
 )
+
+_THEIRS = text("""
+SELECT id FROM tickets WHERE id = ANY (CAST(:ids AS bigint[])) AND agent_id = ANY (CAST(:agent_ids AS bigint[]))
+""")
 
 
 @contextmanager
@@ -86,7 +90,15 @@ class PostgresAssignments:
         """Change one ticket's state in one transaction."""
         return moves.in_transaction(self._engine, lambda connection: moves.move(connection, move))
 
-    def sell(self, *, agent_id: int, ticket_id: int, buyer: Buyer, expected_epoch: int | None) -> Moved:
+    def sell(
+        self,
+        *,
+        agent_id: int,
+        ticket_id: int,
+        buyer: Buyer | None,
+        expected_epoch: int | None,
+        repeatable: bool = True,
+    ) -> Moved:
         """Sell a held ticket in one transaction, customer and all."""
         wanted = Move(
             ticket_id=ticket_id,
@@ -100,19 +112,59 @@ class PostgresAssignments:
 
         def sale(connection: Connection) -> Moved:
             before, _ = moves.lock_ticket(connection, ticket_id)
-            if before.status is TicketStatus.SOLD and before.agent_id == agent_id and before.customer_id is not None:
-                email = select(customers.c.email).where(customers.c.id == before.customer_id)
-                if connection.execute(email).scalar_one() == buyer.email:
-                    return Moved(before=before, after=before)
+            if repeatable and buyer is not None and _is_sold_to(connection, before, agent_id, buyer):
+                return Moved(before=before, after=before)
             moves.check(before, wanted)
-            customer_id = find_or_create(connection, name=buyer.name, email=buyer.email)
+            customer_id = None if buyer is None else find_or_create(connection, name=buyer.name, email=buyer.email)
             after = moves.write(connection, before, wanted, customer_id=customer_id)
             moves.record(connection, before, after, cause=Cause.SELL, actor_id=agent_id)
             return Moved(before=before, after=after)
 
         return moves.in_transaction(self._engine, sale)
 
-    def return_all(self, agent_id: int, *, actor_id: int | None, cause: Cause, note: str = "") -> list[QueuedTicket]:
-        """Give back everything an agent holds, in one transaction."""
+    def rehearse(self, wanted: Sequence[Move], *, agent_ids: Sequence[int]) -> list[Moved | FairdealError]:
+        """Carry the moves out in one transaction, each under a savepoint, and roll it back.
+
+        What the agents hold once they are locked stays theirs; no other ticket is touched, whose holder would have to
+        be locked out of turn.
+        """
+
+        def rehearsal(connection: Connection) -> list[Moved | FairdealError]:
+            connection.execute(moves.LOCK_AGENTS, {"ids": list(agent_ids)})
+            values = {"ids": [move.ticket_id for move in wanted], "agent_ids": list(agent_ids)}
+            theirs = set(connection.execute(_THEIRS, values).scalars())
+            found = [
+                _rehearsed(connection, move)
+                if move.ticket_id in theirs
+                else StaleEpoch(f"Ticket {move.ticket_id} has changed hands; read it again")
+                for move in wanted
+            ]
+            connection.rollback()
+            return found
+
+        return moves.in_transaction(self._engine, rehearsal)
+
+    def return_all(
+        self, agent_id: int, *, actor_id: int | None, cause: Cause, note: str = "", dry_run: bool = False
+    ) -> list[QueuedTicket]:
+        """Give back everything an agent holds, in one transaction, which a dry run rolls back."""
         with transaction(self._engine) as connection:
-            return returns.return_all(connection, agent_id=agent_id, actor_id=actor_id, cause=cause, note=note)
+            returned = returns.return_all(connection, agent_id=agent_id, actor_id=actor_id, cause=cause, note=note)
+            if dry_run:
+                connection.rollback()
+        return returned
+
+
+def _rehearsed(connection: Connection, move: Move) -> Moved | FairdealError:
+    try:
+        with connection.begin_nested():
+            return moves.move(connection, move)
+    except FairdealError as error:
+        return error
+
+
+def _is_sold_to(connection: Connection, found: Ticket, agent_id: int, buyer: Buyer) -> bool:
+    if found.status is not TicketStatus.SOLD or found.agent_id != agent_id or found.customer_id is None:
+        return False
+    email = select(customers.c.email).where(customers.c.id == found.customer_id)
+    return bool(connection.execute(email).scalar_one() == buyer.email)

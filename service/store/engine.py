@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from service.domain.errors import StoreUnavailable
 from service.store.patience import Watch
 
+log = logging.getLogger(__name__)
+
 QUERY_CANCELED = "57014"
 """SQLSTATE of a statement that ran into its timeout."""
 
 READ_ONLY = "25006"
 """SQLSTATE of a write to a server that takes none: a standby, one in recovery, or one set to read only."""
+
+AT_A_LOSS = "XX"
+"""The class of SQLSTATEs for what PostgreSQL itself cannot explain, a file that must not grow among it."""
 
 OUTSIDE_OF_SQLALCHEMY = (psycopg2.OperationalError, psycopg2.InterfaceError)
 """Raised by the driver where SQLAlchemy does not look: while a connection is taken back."""
@@ -84,8 +90,10 @@ def _errors_as_facts() -> Iterator[None]:
     except DBAPIError as exc:
         if exc.connection_invalidated:
             raise StoreUnavailable("The connection to PostgreSQL was lost; try again shortly") from exc
-        if getattr(exc.orig, "pgcode", None) == READ_ONLY:
-            raise StoreUnavailable("PostgreSQL takes no writes just now; try again shortly") from exc
+        code = getattr(exc.orig, "pgcode", None) or ""
+        if code == READ_ONLY or code.startswith(AT_A_LOSS):
+            log.warning("store_refuses", extra={"sqlstate": code, "why": str(exc.orig).strip()})
+            raise StoreUnavailable("PostgreSQL cannot do this just now; try again shortly") from exc
         raise
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 from service.domain.errors import StoreUnavailable
@@ -31,7 +30,7 @@ class PostgresProbe:
         """Read alembic's version table."""
         head, known = _code()
         with statement(self._engine) as connection:
-            present = MigrationContext.configure(connection).get_current_revision()
+            present = migrate.current(connection)
         fits = present is not None and (present == head or present not in known)
         return SchemaState(present=present, head=head, fits=fits)
 

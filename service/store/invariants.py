@@ -31,7 +31,7 @@ FROM (SELECT id FROM tickets WHERE id > :after ORDER BY id LIMIT :size) AS page
 # The cause `delete` with a state to go to is the deletion of its agent, not of the ticket.
 REPLAY = text("""
 WITH step AS MATERIALIZED (
-    SELECT id, ticket_id, cause, from_status, to_status, epoch, holder,
+    SELECT id, ticket_id, cause, from_status, to_status, epoch, holder, priority,
            lag(id) OVER past IS NULL AS is_first, lead(id) OVER past IS NULL AS is_last,
            lag(epoch) OVER past AS epoch_before, lag(holder) OVER past AS holder_before,
            lag(to_status) OVER past AS status_before
@@ -39,11 +39,16 @@ WITH step AS MATERIALIZED (
           FROM ticket_events WHERE ticket_id > :after AND ticket_id <= :upto) AS event
     WINDOW past AS (PARTITION BY ticket_id ORDER BY id)
 ),
+prioritised AS MATERIALIZED (
+    SELECT DISTINCT ON (ticket_id) ticket_id, priority FROM step WHERE priority IS NOT NULL ORDER BY ticket_id, id DESC
+),
 ending AS MATERIALIZED (
-    SELECT t.id, t.agent_id, t.status, t.epoch, t.deleted_at IS NOT NULL AS deleted,
+    SELECT t.id, t.agent_id, t.status, t.epoch, t.priority, t.deleted_at IS NOT NULL AS deleted,
            s.holder, s.cause = 'delete' AND s.to_status IS NULL AS said_deleted,
-           s.epoch AS last_epoch, coalesce(s.to_status, s.from_status) AS last_status
-    FROM tickets t LEFT JOIN step s ON s.ticket_id = t.id AND s.is_last
+           s.epoch AS last_epoch, coalesce(s.to_status, s.from_status) AS last_status, p.priority AS last_priority
+    FROM tickets t
+    LEFT JOIN step s ON s.ticket_id = t.id AND s.is_last
+    LEFT JOIN prioritised p ON p.ticket_id = t.id
     WHERE t.id > :after AND t.id <= :upto
 ),
 broken (code, ticket_id, what) AS (
@@ -76,6 +81,9 @@ broken (code, ticket_id, what) AS (
     UNION ALL
     SELECT 'I11', id, 'is ' || status || ', its history says ' || last_status
     FROM ending WHERE status <> last_status
+    UNION ALL
+    SELECT 'I11', id, 'has priority ' || priority || ', its history says ' || last_priority
+    FROM ending WHERE priority <> last_priority
     UNION ALL
     SELECT 'I11', id, 'was deleted and is there again'
     FROM ending WHERE NOT deleted AND said_deleted
@@ -136,6 +144,7 @@ WITH broken AS (
     SELECT user_id, key, 'was answered 201, but its operation created nothing'
     FROM idempotency_keys k
     WHERE status = 201 AND NOT EXISTS (SELECT FROM tickets t WHERE t.operation_id = k.operation_id)
+      AND NOT EXISTS (SELECT FROM ticket_events e WHERE e.operation_id = k.operation_id)
     UNION ALL
     SELECT user_id, key, 'fetched for agent ' || c.agent_id
     FROM idempotency_keys k JOIN claims c ON c.id = k.operation_id

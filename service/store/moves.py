@@ -158,16 +158,25 @@ def _stamps(target: TicketStatus) -> dict[str, Any]:
 def record(
     connection: Connection, before: Ticket, after: Ticket, *, cause: Cause, actor_id: int | None, note: str = ""
 ) -> None:
-    """Write one line of history. A ticket that went back names the agent who lost it."""
-    connection.execute(
-        insert(ticket_events).values(
-            ticket_id=before.id,
-            cause=cause.value,
-            from_status=before.status.value,
-            to_status=after.status.value,
-            agent_id=after.agent_id if after.agent_id is not None else before.agent_id,
-            actor_id=actor_id,
-            epoch=after.epoch,
-            note=note,
-        )
-    )
+    """Write one line of history."""
+    line = event_values(before, after, cause=cause, actor_id=actor_id, note=note)
+    connection.execute(insert(ticket_events).values(line))
+
+
+def event_values(
+    before: Ticket, after: Ticket, *, cause: Cause, actor_id: int | None, note: str = ""
+) -> dict[str, Any]:
+    """Word a line of history. A ticket that went back names the agent who lost it."""
+    from_hand_to_hand = None not in (before.agent_id, after.agent_id) and before.agent_id != after.agent_id
+    return {
+        "ticket_id": before.id,
+        "cause": cause.value,
+        "from_status": before.status.value,
+        "to_status": after.status.value,
+        "agent_id": after.agent_id if after.agent_id is not None else before.agent_id,
+        "actor_id": actor_id,
+        "epoch": after.epoch,
+        "note": note,
+        "from_agent_id": before.agent_id if from_hand_to_hand else None,
+        "priority": after.priority.value if after.priority is not before.priority else None,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, Row, TextClause, text
@@ -38,6 +39,12 @@ ORDER BY updated_at, id LIMIT :size
 WINDOW = text("""
 SELECT clock_timestamp() - CAST(:within_s AS double precision) * interval '1 second' AS since,
        clock_timestamp() - CAST(:older_than_s AS double precision) * interval '1 second' AS until
+""")
+
+MOMENT = text("SELECT clock_timestamp()")
+
+CHANGED_SINCE = text("""
+SELECT id FROM tickets WHERE id = ANY (CAST(:ids AS bigint[])) AND updated_at >= CAST(:since AS timestamptz)
 """)
 
 EPOCHS = text("SELECT id, epoch FROM tickets WHERE id = ANY (CAST(:ids AS bigint[]))")
@@ -86,6 +93,16 @@ class PostgresOpenTickets:
     def open_states(self, ids: Sequence[int]) -> dict[int, OpenTicket]:
         """Look the ids up."""
         return {row.id: _open_ticket(row) for row in self._all(OPEN_STATES, ids=list(ids))} if ids else {}
+
+    def moment(self) -> datetime:
+        """Read the clock."""
+        [row] = self._all(MOMENT)
+        found: datetime = row[0]
+        return found
+
+    def changed_since(self, ids: Sequence[int], since: datetime) -> frozenset[int]:
+        """Look the ids up."""
+        return frozenset(row.id for row in self._all(CHANGED_SINCE, ids=list(ids), since=since)) if ids else frozenset()
 
     def still_open(self, ids: Sequence[int]) -> dict[int, Priority]:
         """Look the ids up."""

@@ -35,13 +35,14 @@ WHERE id = :id
 RETURNING *
 """)
 
-# A run that comes every two seconds and finds what the one before found says nothing new: it prolongs that row.
+# A run that comes every two seconds and finds what the one before found, and mended nothing, prolongs that row.
 FOLD = _counted("""
 UPDATE reconciliations
 SET finished_at = clock_timestamp(), rows_compared = :rows_compared
 WHERE id = (SELECT max(id) FROM reconciliations WHERE tier = :tier AND trigger = :trigger)
   AND started_at > clock_timestamp() - CAST(:fold_within_s AS double precision) * interval '1 second'
-  AND NOT dry_run AND status = :status AND found = :found AND confirmed = :confirmed AND repaired = :repaired
+  AND NOT dry_run AND status = :status AND found = :found AND confirmed = :confirmed
+  AND repaired = :repaired AND repaired = '{}'
   AND false_candidates = :false_candidates AND error IS NOT DISTINCT FROM CAST(:error AS text)
 RETURNING *
 """)

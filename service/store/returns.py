@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from service.domain.model import Cause, Priority, QueuedTicket
 
 _LOCK_AGENT = text("SELECT 1 FROM agents WHERE id = :agent_id FOR NO KEY UPDATE")
 
-_RETURN_ALL = text("""
+_RETURN = """
 WITH hand AS MATERIALIZED (
     SELECT id, status
     FROM tickets
-    WHERE agent_id = :agent_id AND status IN ('assigned', 'in_progress') AND deleted_at IS NULL
+    WHERE agent_id = :agent_id AND status IN ({states}) AND deleted_at IS NULL
     ORDER BY id
     FOR NO KEY UPDATE
 ),
@@ -29,7 +29,9 @@ history AS (
     SELECT id, :cause, from_status, 'open', :agent_id, CAST(:actor_id AS bigint), epoch, :note FROM returned ORDER BY id
 )
 SELECT id, priority FROM returned ORDER BY id
-""")
+"""
+_RETURN_ALL = text(_RETURN.format(states="'assigned', 'in_progress'"))
+_RETURN_UNTOUCHED = text(_RETURN.format(states="'assigned'"))
 
 
 def return_all(
@@ -41,7 +43,13 @@ def return_all(
     row too has locked the agent's before. The queue is to be told after the commit.
     """
     connection.execute(_LOCK_AGENT, {"agent_id": agent_id})
-    rows = connection.execute(
-        _RETURN_ALL, {"agent_id": agent_id, "actor_id": actor_id, "cause": cause.value, "note": note}
-    )
-    return [QueuedTicket(row.id, Priority(row.priority)) for row in rows]
+    return _returned(connection, _RETURN_ALL, agent_id=agent_id, actor_id=actor_id, cause=cause.value, note=note)
+
+
+def return_untouched(connection: Connection, *, agent_id: int, cause: Cause, note: str) -> list[QueuedTicket]:
+    """Open what the agent holds and has not begun, as above. The caller has locked the agent's row."""
+    return _returned(connection, _RETURN_UNTOUCHED, agent_id=agent_id, actor_id=None, cause=cause.value, note=note)
+
+
+def _returned(connection: Connection, query: TextClause, **values: object) -> list[QueuedTicket]:
+    return [QueuedTicket(row.id, Priority(row.priority)) for row in connection.execute(query, values)]

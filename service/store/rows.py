@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, func
@@ -15,7 +16,8 @@ MAX_BIGINT = 2**63 - 1
 TICKET_COLUMNS = tuple(column for column in tickets.columns if column.name not in {"deleted_at", "operation_id"})
 """What `ticket` reads, in the order of the table."""
 
-EVENT_COLUMNS = tuple(ticket_events.columns)
+EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name != "operation_id")
+"""What `event` reads, in the order of the table."""
 
 NOW: ColumnElement[Any] = func.now()
 
@@ -27,7 +29,7 @@ def existing_id(value: int, noun: str) -> int:
     return value
 
 
-def ticket(row: RowMapping) -> Ticket:
+def ticket(row: Mapping[Any, Any]) -> Ticket:
     """Build a ticket from a row of `TICKET_COLUMNS`."""
     return Ticket(
         **{
@@ -46,5 +48,6 @@ def event(row: RowMapping) -> TicketEvent:
             "cause": Cause(row["cause"]),
             "from_status": row["from_status"] and TicketStatus(row["from_status"]),
             "to_status": row["to_status"] and TicketStatus(row["to_status"]),
+            "priority": row["priority"] and Priority(row["priority"]),
         }
     )

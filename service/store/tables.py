@@ -99,10 +99,12 @@ agents = Table(
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     _timestamp("created_at", now=True),
     _timestamp("updated_at", now=True),
+    _timestamp("away_since"),
     _one_of("level", "junior", "senior"),
     _one_of("availability", "available", "away"),
     CheckConstraint("capacity BETWEEN 1 AND 15", name="capacity_range"),
     CheckConstraint("held BETWEEN 0 AND capacity", name="held_within_capacity"),
+    Index("agents_away_since_idx", "away_since", postgresql_where=text("away_since IS NOT NULL")),
 )
 
 customers = Table(
@@ -135,20 +137,24 @@ tickets = Table(
     _timestamp("sold_at"),
     _timestamp("deleted_at"),
     Column("operation_id", Uuid),
+    Column("external_id", Text),
     _one_of("priority", "high", "medium", "low"),
     _one_of("status", "open", "assigned", "in_progress", "resolved", "closed", "sold"),
     CheckConstraint("(status = 'open') = (agent_id IS NULL)", name="open_means_nobody"),
     CheckConstraint("(status = 'sold') = (sold_at IS NOT NULL)", name="sold_has_time"),
 )
 _IS_OPEN = text("status = 'open' AND deleted_at IS NULL")
+_IS_UNRESOLVED = text("status IN ('open', 'assigned', 'in_progress') AND deleted_at IS NULL")
 _IS_HELD = text("status IN ('assigned', 'in_progress') AND deleted_at IS NULL")
 Index("tickets_open_idx", tickets.c.priority, tickets.c.id, postgresql_where=_IS_OPEN)
 Index("tickets_open_changed_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_OPEN)
 Index("tickets_held_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_IS_HELD)
+Index("tickets_unresolved_idx", tickets.c.id, postgresql_where=_IS_UNRESOLVED)
 Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=text("agent_id IS NOT NULL"))
 Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=text("customer_id IS NOT NULL"))
 
 Index("tickets_operation_key", tickets.c.operation_id, unique=True, postgresql_where=text("operation_id IS NOT NULL"))
+Index("tickets_external_key", tickets.c.external_id, unique=True, postgresql_where=text("external_id IS NOT NULL"))
 
 ticket_events = Table(
     "ticket_events",
@@ -164,8 +170,29 @@ ticket_events = Table(
     Column("epoch", Integer, nullable=False),
     Column("note", Text, nullable=False, server_default=""),
     _timestamp("at", now=True),
+    Column("operation_id", Uuid),
+    Column("from_agent_id", BigInteger),
+    Column("priority", Text),
 )
 Index("ticket_events_ticket_idx", ticket_events.c.ticket_id, ticket_events.c.id)
+Index(
+    "ticket_events_agent_idx",
+    ticket_events.c.agent_id,
+    ticket_events.c.id,
+    postgresql_where=text("agent_id IS NOT NULL"),
+)
+Index(
+    "ticket_events_from_agent_idx",
+    ticket_events.c.from_agent_id,
+    ticket_events.c.id,
+    postgresql_where=text("from_agent_id IS NOT NULL"),
+)
+Index(
+    "ticket_events_operation_key",
+    ticket_events.c.operation_id,
+    unique=True,
+    postgresql_where=text("operation_id IS NOT NULL"),
+)
 
 claims = Table(
     "claims",
@@ -222,6 +249,41 @@ invariant_checks = Table(
     Column("ok", Boolean),
     Column("violations", BigInteger, nullable=False),
     _timestamp("checked_at", now=True),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("format", Text, nullable=False),
+    Column("on_error", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="queued"),
+    Column("requested_by", BigInteger, ForeignKey("users.id")),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("line", BigInteger, nullable=False, server_default=text("0")),
+    Column("imported", BigInteger, nullable=False, server_default=text("0")),
+    Column("already_there", BigInteger, nullable=False, server_default=text("0")),
+    Column("bad", BigInteger, nullable=False, server_default=text("0")),
+    Column("errors", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("error", Text),
+    _timestamp("requested_at", now=True),
+    _timestamp("started_at"),
+    _timestamp("seen_at", now=True),
+    _timestamp("finished_at"),
+    _one_of("format", "csv", "ndjson"),
+    _one_of("on_error", "skip", "abort"),
+    _one_of("status", "queued", "running", "done", "stopped", "failed"),
+)
+Index("imports_unfinished_idx", imports.c.id, postgresql_where=text("status IN ('queued', 'running')"))
+
+import_parts = Table(
+    "import_parts",
+    metadata,
+    Column("import_id", BigInteger, ForeignKey("imports.id"), primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
 )
 
 leases = Table(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Select, insert, or_, select, text, update
+from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from service.domain.model import Cause, Page, Ticket, TicketEvent
-from service.store import moves, rows
-from service.store.engine import statement
+from service.domain.service_levels import DEFAULT_TARGETS, Targets
+from service.store import import_jobs, moves, rows
+from service.store.engine import statement, transaction
+from service.store.imports import import_drafts
 from service.store.paging import keyset_page
 from service.store.tables import ticket_events, tickets
+from service.store.ticket_filter import filtered
+from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
-from service.usecases.ports.tickets import TicketChanges, TicketDraft, TicketFilter
+from service.usecases.ports.tickets import ImportedTicket, TicketChanges, TicketDraft, TicketFilter
 
 _COLUMNS = ", ".join(f"t.{column.name}" for column in rows.TICKET_COLUMNS)
 
@@ -30,8 +34,8 @@ t AS (
     RETURNING *
 ),
 history AS (
-    INSERT INTO ticket_events (ticket_id, cause, to_status, actor_id, epoch)
-    SELECT id, :cause, status, created_by, epoch FROM t ORDER BY id
+    INSERT INTO ticket_events (ticket_id, cause, to_status, actor_id, epoch, priority)
+    SELECT id, :cause, status, created_by, epoch, priority FROM t ORDER BY id
 )
 SELECT {_COLUMNS} FROM t ORDER BY id
 """)  # noqa: S608 - the columns are our own names
@@ -47,8 +51,10 @@ SORT_KEYS = {
 class PostgresTickets:
     """Keep tickets in PostgreSQL."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, targets: Targets = DEFAULT_TARGETS) -> None:
+        """`targets` say which tickets are overdue."""
         self._engine = engine
+        self._targets = targets
 
     def create(
         self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause, operation_id: UUID | None = None
@@ -68,6 +74,17 @@ class PostgresTickets:
             )
             created = [rows.ticket(row) for row in result.mappings()]
             return created or self._of_operation(connection, operation_id)
+
+    def import_many(
+        self, drafts: Sequence[TicketDraft], *, actor_id: int | None, mark: ImportMark | None
+    ) -> list[ImportedTicket]:
+        """Write what is new, and the mark, in one transaction."""
+        with transaction(self._engine) as connection:
+            imported = import_drafts(connection, drafts, actor_id=actor_id) if drafts else []
+            if mark is not None:
+                new = sum(found.is_new for found in imported)
+                import_jobs.mark(connection, mark, imported=new, already_there=len(imported) - new)
+            return imported
 
     @staticmethod
     def _of_operation(connection: Connection, operation_id: UUID | None) -> list[Ticket]:
@@ -89,12 +106,24 @@ class PostgresTickets:
         with statement(self._engine) as connection:
             return keyset_page(
                 connection,
-                select=_filtered(wanted),
+                select=filtered(wanted, self._targets),
                 columns=SORT_KEYS,
                 id_column=tickets.c.id,
                 request=request,
                 build=lambda row: rows.ticket(row._mapping),
             )
+
+    def walk(self, wanted: TicketFilter, *, size: int) -> Iterator[list[Ticket]]:
+        """Read page after page by the primary key; no connection is kept between two pages."""
+        query = filtered(wanted, self._targets).order_by(tickets.c.id).limit(size)
+        last_id, more = 0, True
+        while more:
+            with statement(self._engine) as connection:
+                found = connection.execute(query.where(tickets.c.id > last_id)).mappings().all()
+            more = len(found) == size
+            if found:
+                last_id = found[-1]["id"]
+                yield [rows.ticket(row) for row in found]
 
     def update(
         self, ticket_id: int, changes: TicketChanges, *, actor_id: int | None, expected_epoch: int | None
@@ -160,24 +189,3 @@ class PostgresTickets:
                 request=request,
                 build=lambda row: rows.event(row._mapping),
             )
-
-
-def _filtered(wanted: TicketFilter) -> Select[tuple[object, ...]]:
-    query = select(*rows.TICKET_COLUMNS).where(tickets.c.deleted_at.is_(None))
-    if wanted.statuses:
-        query = query.where(tickets.c.status.in_([status.value for status in wanted.statuses]))
-    if wanted.priorities:
-        query = query.where(tickets.c.priority.in_([priority.value for priority in wanted.priorities]))
-    if wanted.agent_id is not None:
-        query = query.where(tickets.c.agent_id == wanted.agent_id)
-    if wanted.customer_id is not None:
-        query = query.where(tickets.c.customer_id == wanted.customer_id)
-    if wanted.text:
-        words = wanted.text
-        columns = (tickets.c.subject, tickets.c.description)
-        query = query.where(or_(*(column.icontains(words, autoescape=True) for column in columns)))
-    if wanted.created_after is not None:
-        query = query.where(tickets.c.created_at >= wanted.created_after)
-    if wanted.created_before is not None:
-        query = query.where(tickets.c.created_at < wanted.created_before)
-    return query

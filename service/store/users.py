@@ -7,7 +7,7 @@ row by trigger, which is why that one comes first.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from typing import Any
 
@@ -172,6 +172,12 @@ class PostgresUsers:
         with statement(self._engine) as connection:
             row = connection.execute(query).mappings().one_or_none()
         return None if row is None else user(row)
+
+    def usernames(self, ids: Collection[int]) -> dict[int, str]:
+        """Read names by primary key."""
+        query = select(users.c.id, users.c.username).where(users.c.id.in_(ids))
+        with statement(self._engine) as connection:
+            return {row.id: row.username for row in connection.execute(query)}
 
     def page(self, wanted: UserFilter, request: PageRequest) -> Page[User]:
         """List users by keyset."""

@@ -15,16 +15,13 @@ from service.ticket_queue.keys import Keys, parse_id
 from service.ticket_queue.ledger_audit import RedisLedgerAudit
 from service.ticket_queue.queue import in_batches
 from service.ticket_queue.scripts import script
-from service.usecases.ports.queue import SnapshotPage
+from service.usecases.ports.queue import Repaired, SnapshotPage
 
-EVICTED_AT_ONCE = 100
-"""Ids taken out by one call from where they belong: some binary searches and one walk over the list."""
+MAX_WALK = 50_000
+"""How far from either end of a queue an id is put in or taken out: a walk over so many entries takes 1 to 2 ms."""
 
-WALKS_AT_ONCE = 4
-"""Walks over a whole list in one call: some 10 ms each at a million entries, and everybody waits."""
-
-POISON_STRETCH = 5_000
-"""Entries looked at by one call in search of poison."""
+BUDGET = 40_000
+"""Entries walked over by one call, after which it looks at no further id: everybody else waits for a script."""
 
 QUARANTINE_LIMIT = 1_000
 
@@ -42,9 +39,11 @@ class RedisQueueAudit(RedisLedgerAudit):
 
     def snapshot(self, *, token: str, ttl_s: int) -> Mapping[Priority, int]:
         """Run snapshot.lua."""
-        pairs = [key for p in Priority for key in (self._keys.queue(p), self._keys.snapshot(token, p))]
+        keys = self._keys
+        pairs = [key for p in Priority for key in (keys.queue(p), keys.snapshot(token, p))]
+        pairs += [keys.claims, keys.claims_snapshot(token)]
         with errors_as_facts():
-            lengths = script("snapshot").run(self._client, {"queue_and_snapshot": pairs}, {"ttl_s": ttl_s})
+            *lengths, _ = script("snapshot").run(self._client, {"live_and_copy": pairs}, {"ttl_s": ttl_s})
         return dict(zip(Priority, lengths, strict=True))
 
     def snapshot_page(self, *, token: str, priority: Priority, offset: int, count: int) -> SnapshotPage:
@@ -53,18 +52,26 @@ class RedisQueueAudit(RedisLedgerAudit):
         with errors_as_facts():
             return _parse(self._client.lrange(key, offset, offset + count - 1))
 
+    def snapshot_claimed(self, *, token: str) -> frozenset[int]:
+        """Walk the copy of the ledger."""
+        return self._claimed_in(self._keys.claims_snapshot(token))
+
     def drop_snapshot(self, *, token: str) -> None:
         """UNLINK."""
+        keys = [self._keys.snapshot(token, priority) for priority in Priority]
         with errors_as_facts():
-            self._client.unlink(*(self._keys.snapshot(token, priority) for priority in Priority))
+            self._client.unlink(*keys, self._keys.claims_snapshot(token))
 
     def queued(self, tickets: Sequence[QueuedTicket]) -> frozenset[int]:
-        """Run queued.lua, a batch at a time."""
+        """Run queued.lua, as often as its budget makes it."""
         found: set[int] = set()
         with errors_as_facts():
             for priority, ids in in_batches(tickets):
                 queue = {"queue": self._keys.queue(priority)}
-                found.update(map(int, script("queued").run(self._client, queue, {"id": ids})))
+                while ids:
+                    looked_at, *there = script("queued").run(self._client, queue, {"budget": BUDGET, "id": ids})
+                    found.update(map(int, there))
+                    ids = ids[looked_at:]
         return frozenset(found)
 
     def first(self, priority: Priority, *, count: int) -> tuple[int, ...]:
@@ -73,40 +80,41 @@ class RedisQueueAudit(RedisLedgerAudit):
             page = _parse(self._client.lrange(self._keys.queue(priority), 0, count - 1))
         return tuple(entry for entry in page.entries if entry is not None)
 
-    def evict(self, tickets: Sequence[QueuedTicket], *, everywhere: bool = False) -> frozenset[int]:
-        """Run evict.lua, a batch at a time."""
-        found: set[int] = set()
-        size = WALKS_AT_ONCE if everywhere else EVICTED_AT_ONCE
+    def put_in(self, tickets: Sequence[QueuedTicket]) -> Repaired:
+        """Run enqueue.lua, as often as its budget makes it; nothing is done while the queue is not trusted."""
+        count, deep = 0, list[QueuedTicket]()
         with errors_as_facts():
-            for priority, ids in in_batches(tickets, size=size):
-                removed = script("evict").run(
-                    self._client,
-                    {"queue": self._keys.queue(priority)},
-                    {"everywhere": int(everywhere), "max_walks": WALKS_AT_ONCE, "id": ids},
-                )
-                found.update(map(int, removed))
-        return frozenset(found)
+            for priority, ids in in_batches(tickets):
+                keys = {"generation": self._keys.generation, "queue": self._keys.queue(priority)}
+                while ids:
+                    inserted, looked_at, *left = script("enqueue").run(self._client, keys, _bounded(ids))
+                    if inserted < 0:
+                        return Repaired(count=count, deep=tuple(deep))
+                    count += inserted
+                    deep += [QueuedTicket(int(ticket_id), priority) for ticket_id in left]
+                    ids = ids[looked_at:]
+        return Repaired(count=count, deep=tuple(deep))
 
-    def evict_poison(self, priority: Priority) -> int:
-        """Run evict_poison.lua along the whole list, stretch by stretch."""
-        offset = evicted = 0
-        while True:
-            looked_at, removed = self._evict_poison_from(priority, offset)
-            evicted += removed
-            if removed == WALKS_AT_ONCE:  # there may be more in this stretch
-                continue
-            if looked_at < POISON_STRETCH:
-                return evicted
-            offset += looked_at - removed
-
-    def _evict_poison_from(self, priority: Priority, offset: int) -> tuple[int, int]:
-        keys = {"queue": self._keys.queue(priority), "quarantine": self._keys.quarantine}
-        limits = {"max_walks": WALKS_AT_ONCE, "quarantine_limit": QUARANTINE_LIMIT}
+    def take_out(self, tickets: Sequence[QueuedTicket]) -> Repaired:
+        """Run remove.lua, as often as its budget makes it."""
+        gone, deep = set[int](), list[QueuedTicket]()
         with errors_as_facts():
-            looked_at, removed = script("evict_poison").run(
-                self._client, keys, {"from": offset, "count": POISON_STRETCH, **limits}
-            )
-        return looked_at, removed
+            for priority, ids in in_batches(tickets):
+                keys = {"queue": self._keys.queue(priority)}
+                while ids:
+                    looked_at, removed, left = script("remove").run(self._client, keys, _bounded(ids))
+                    gone.update(map(int, removed))
+                    deep += [QueuedTicket(int(ticket_id), priority) for ticket_id in left]
+                    ids = ids[looked_at:]
+        return Repaired(ids=frozenset(gone), count=len(gone), deep=tuple(deep))
+
+    def quarantine(self, entries: Sequence[str]) -> None:
+        """RPUSH and LTRIM."""
+        if entries:
+            with errors_as_facts(), self._client.pipeline(transaction=False) as pipeline:
+                pipeline.rpush(self._keys.quarantine, *entries[-QUARANTINE_LIMIT:])
+                pipeline.ltrim(self._keys.quarantine, -QUARANTINE_LIMIT, -1)
+                pipeline.execute()
 
     def stage(self, *, token: str, priority: Priority, ids: Sequence[int], ttl_s: int) -> None:
         """RPUSH and EXPIRE."""
@@ -116,6 +124,21 @@ class RedisQueueAudit(RedisLedgerAudit):
             while chunk := list(islice(remaining, 1_000)):
                 pipeline.rpush(key, *chunk)
             pipeline.expire(key, ttl_s)
+            pipeline.execute()
+
+    def staged_first(self, *, token: str, priority: Priority, count: int) -> tuple[int, ...]:
+        """LRANGE from the head."""
+        with errors_as_facts():
+            page = _parse(self._client.lrange(self._keys.staging(token, priority), 0, count - 1))
+        return tuple(entry for entry in page.entries if entry is not None)
+
+    def restage_first(self, *, token: str, priority: Priority, count: int, ids: Sequence[int]) -> None:
+        """LTRIM and LPUSH, in one transaction."""
+        key = self._keys.staging(token, priority)
+        with errors_as_facts(), self._client.pipeline(transaction=True) as pipeline:
+            pipeline.ltrim(key, count, -1)
+            if ids:
+                pipeline.lpush(key, *reversed(ids))
             pipeline.execute()
 
     def publish(self, *, token: str, lengths: Mapping[Priority, int]) -> bool:
@@ -180,6 +203,10 @@ class RedisQueueAudit(RedisLedgerAudit):
         expected = dict.fromkeys(map(keys.queue, Priority), "list")
         expected |= {keys.claims: "zset", keys.generation: "string", keys.quarantine: "list"}
         return expected | dict.fromkeys(self._client.scan_iter(match=keys.held_pattern, count=1_000), "set")
+
+
+def _bounded(ids: list[int]) -> dict[str, int | list[int]]:
+    return {"max_walk": MAX_WALK, "budget": BUDGET, "id": ids}
 
 
 def _parse(answer: object) -> SnapshotPage:

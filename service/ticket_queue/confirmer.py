@@ -6,13 +6,12 @@ import atexit
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from redis import Redis
 
 from service.domain.errors import QueueUnavailable
-from service.domain.model import QueuedTicket
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import BATCH, RedisTicketQueue
 from service.usecases.ports.queue import Popped
@@ -40,11 +39,10 @@ class ConfirmingTicketQueue(RedisTicketQueue):
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def settle(self, popped: Popped, *, refused: Iterable[int] = (), back: Iterable[QueuedTicket] = ()) -> None:
-        """Put the claim on the list for the next batch, or settle at once what changes the held set or the queue."""
-        refused, back = list(refused), list(back)
-        if refused or back or self._closing.is_set() or len(self._waiting) >= WAITING_LIMIT:
-            super().settle(popped, refused=refused, back=back)
+    def settle(self, popped: Popped, *, forget: bool = False) -> None:
+        """Put the claim on the list for the next batch, or settle at once where ids went back."""
+        if forget or self._closing.is_set() or len(self._waiting) >= WAITING_LIMIT:
+            super().settle(popped, forget=forget)
             return
         self._waiting.append(popped.token)
         if self._thread is None:

@@ -79,6 +79,10 @@ class Keys:
         """Name the LIST that is a frozen copy of a queue."""
         return self._key("snap", token, priority.value)
 
+    def claims_snapshot(self, token: str) -> str:
+        """Name the ZSET that is a frozen copy of the claim ledger."""
+        return self._key("snap", token, "claims")
+
     def staging(self, token: str, priority: Priority) -> str:
         """Name the LIST of a queue being built."""
         return self._key("stage", token, priority.value)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
-from uuid import UUID
 
 from redis import Redis
 
 from service.ticket_queue.client import errors_as_facts
-from service.ticket_queue.keys import Keys, parse_id, unpack
+from service.ticket_queue.keys import Keys, parse_id
+from service.ticket_queue.ledger import read_claim
 from service.ticket_queue.scripts import script
 from service.usecases.ports.queue import HeldSet, OpenClaim
 
 CLAIMS_AT_ONCE = 1_000
+
+MEMBERS_AT_ONCE = 5_000
+"""Entries of one held set looked at by one call; there should be at most fifteen."""
 
 
 class RedisLedgerAudit:
@@ -33,13 +36,17 @@ class RedisLedgerAudit:
             now_ms = self._now_ms()
             span_ms = older_than_s * 1_000
             members = self._scored("-inf", now_ms - span_ms) + self._scored(f"({now_ms + max(span_ms, 1_000)}", "+inf")
-        claims = (_claim(member, age_s=abs(now_ms - score) / 1_000) for member, score in members[:CLAIMS_AT_ONCE])
+        claims = (read_claim(member, age_s=abs(now_ms - score) / 1_000) for member, score in members[:CLAIMS_AT_ONCE])
         return [claim for claim in claims if claim is not None]
 
     def claimed(self) -> frozenset[int]:
         """Walk the whole ledger."""
+        return self._claimed_in(self._keys.claims)
+
+    def _claimed_in(self, ledger: str) -> frozenset[int]:
+        members = self._members(ledger)
         return frozenset(
-            ticket.id for member in self._ledger() if (claim := _claim(member, age_s=0)) for ticket in claim.tickets
+            ticket.id for member in members if (claim := read_claim(member, age_s=0)) for ticket in claim.tickets
         )
 
     def end_claim(self, claim: OpenClaim) -> bool:
@@ -50,7 +57,7 @@ class RedisLedgerAudit:
 
     def broken_claims(self) -> Sequence[str]:
         """Walk the whole ledger."""
-        return [member for member in self._ledger() if _claim(member, age_s=0) is None]
+        return [member for member in self._members(self._keys.claims) if read_claim(member, age_s=0) is None]
 
     def evict_broken_claims(self, entries: Sequence[str]) -> int:
         """ZREM and RPUSH."""
@@ -78,10 +85,11 @@ class RedisLedgerAudit:
                 pipeline.smembers(self._keys.held(agent_id))
             return dict(zip(agent_ids, map(_held_set, pipeline.execute()), strict=True))
 
-    def evict_held_poison(self, agent_id: int, entries: Sequence[str]) -> int:
-        """SREM."""
+    def evict_held_poison(self, agent_id: int) -> int:
+        """Run evict_held_poison.lua."""
+        keys, limit = {"held": self._keys.held(agent_id)}, {"limit": MEMBERS_AT_ONCE}
         with errors_as_facts():
-            return int(self._client.srem(self._keys.held(agent_id), *entries)) if entries else 0
+            return int(script("evict_held_poison").run(self._client, keys, limit))
 
     def _now_ms(self) -> int:
         seconds, microseconds = self._client.time()
@@ -91,32 +99,11 @@ class RedisLedgerAudit:
         found = self._client.zrangebyscore(self._keys.claims, low, high, start=0, num=CLAIMS_AT_ONCE, withscores=True)
         return cast("list[tuple[str, float]]", found)
 
-    def _ledger(self) -> Iterator[str]:
+    def _members(self, ledger: str) -> Iterator[str]:
         """Read all members, a page at a time; one that comes or goes meanwhile may be seen twice or not at all."""
         with errors_as_facts():
-            for member, _ in self._client.zscan_iter(self._keys.claims, count=CLAIMS_AT_ONCE):
+            for member, _ in self._client.zscan_iter(ledger, count=CLAIMS_AT_ONCE):
                 yield member
-
-
-def _claim(member: str, *, age_s: float) -> OpenClaim | None:
-    """Read an entry of the ledger; None when it is none of ours."""
-    claim_id, _, rest = member.partition("|")
-    agent, separator, packed = rest.partition("|")
-    agent_id = parse_id(agent)  # beyond 64 bits, PostgreSQL could not even be asked
-    try:
-        return (
-            None
-            if agent_id is None or not separator
-            else OpenClaim(
-                claim_id=UUID(claim_id),
-                agent_id=agent_id,
-                tickets=unpack(packed),
-                age_s=age_s,
-                token=member,
-            )
-        )
-    except ValueError:
-        return None
 
 
 def _held_set(members: set[str]) -> HeldSet:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.domain.errors import NotFound
+from service.domain.errors import InvalidInput, NotFound
 from service.domain.model import MAX_CAPACITY, Agent, Availability, Page
+from service.usecases.hints import opened
 from service.usecases.passwords import Passwords
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import AgentChanges, AgentDraft, AgentFilter, AgentProfile, AgentStore
 from service.usecases.ports.queue import TicketQueue
-from service.usecases.users import checked, give_back, hashed
+from service.usecases.ports.tickets import TicketPlaces
+from service.usecases.users import checked, hashed
 from service.usecases.validation import Problems, search_text
 
 
 class Agents:
     """Create, change and remove agents."""
 
-    def __init__(self, *, store: AgentStore, queue: TicketQueue, passwords: Passwords) -> None:
+    def __init__(self, *, store: AgentStore, queue: TicketQueue, places: TicketPlaces, passwords: Passwords) -> None:
         self._store = store
         self._queue = queue
+        self._places = places
         self._passwords = passwords
 
     def create(self, draft: AgentDraft) -> Agent:
@@ -35,6 +38,16 @@ class Agents:
         problems.number("capacity", profile.capacity, least=1, most=MAX_CAPACITY)
         problems.raise_any()
         return self._store.create_profile(user_id, profile)
+
+    def make_agent(self, user_id: int, *, actor_id: int | None) -> Agent:
+        """Give a user the role agent, and a profile where they have none; an agent stays as they are.
+
+        Raises `InvalidInput` naming `user` when there is none, and `Conflict` for the last active admin.
+        """
+        try:
+            return self._store.make_agent(user_id, actor_id=actor_id)
+        except NotFound as exc:
+            raise InvalidInput(("user", f"names nobody: there is no user {user_id}")) from exc
 
     def get(self, agent_id: int) -> Agent:
         """Read one agent. Raises `NotFound`, also for a user with another role."""
@@ -55,12 +68,12 @@ class Agents:
         capacity below what is held.
         """
         stored = self._store.update(agent_id, hashed(checked(changes), self._passwords), actor_id=actor_id)
-        give_back(self._queue, agent_id, stored.returned)
+        opened(self._queue, self._places, stored.returned, held_by=agent_id)
         return stored.agent
 
     def delete(self, agent_id: int, *, actor_id: int | None) -> None:
         """Delete an agent, with the consequences of deactivation; their history stays. Raises `NotFound`."""
-        give_back(self._queue, agent_id, self._store.delete(agent_id, actor_id=actor_id))
+        opened(self._queue, self._places, self._store.delete(agent_id, actor_id=actor_id), held_by=agent_id)
 
     def set_availability(self, agent_id: int, availability: Availability) -> Agent:
         """Say whether an agent takes new tickets; what they hold stays with them. Raises `NotFound`."""

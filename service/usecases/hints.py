@@ -1,17 +1,35 @@
-"""Hints to the queue after PostgreSQL has decided. None can fail the request: the reconciler mends what is lost."""
+"""Hints to the queue after PostgreSQL has decided. None can fail the request: the reconciler mends what is lost.
+
+Two who change the same ticket are put in order by PostgreSQL, their hints to the queue by chance. So whoever hints
+looks again: after the hint they read where the ticket is now, and where that is not what they hinted, they hint on from
+there. Each hint is thus followed by a look of whoever gave it, and a look that finds things as hinted comes before any
+later change, whose own hint is still to come: whatever the order of arrival, the last word is PostgreSQL's.
+
+A fetch hints before it is decided, by popping, and needs no look: about a ticket that has lain in the queue for a while
+nobody else has a hint to give. One that was changed a few seconds ago (`Claimed.restless`) is hinted about once more
+after the commit: somebody's late hint may have queued it again between the pop and the commit.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from service.domain.errors import QueueUnavailable
-from service.domain.model import QueuedTicket, Ticket, TicketStatus
-from service.domain.policy import is_held
+from service.domain.errors import QueueUnavailable, StoreUnavailable
+from service.domain.model import InHand, InQueue, Place, QueuedTicket, Ticket, TicketStatus
+from service.domain.policy import place_of
 from service.usecases.ports.queue import TicketQueue
+from service.usecases.ports.tickets import TicketPlaces
 
 log = logging.getLogger(__name__)
+
+LOOKS = 3
+"""How often a hint is looked at again. For another to be needed, the ticket must have changed between all of them."""
+
+PAGE = 1_000
+"""Tickets looked at by one statement."""
 
 
 @contextmanager
@@ -23,27 +41,107 @@ def hint(name: str) -> Iterator[None]:
         log.warning("queue_hint_lost", extra={"hint": name})
 
 
-def queued(ticket: Ticket) -> QueuedTicket:
-    """Name a ticket as the queue does."""
-    return QueuedTicket(ticket.id, ticket.priority)
-
-
-def follow(queue: TicketQueue, *, before: Ticket, after: Ticket | None) -> None:
+def follow(queue: TicketQueue, places: TicketPlaces, *, before: Ticket, after: Ticket | None) -> None:
     """Bring the queue after a ticket that went from one state to another; `after` is None when it was deleted.
 
-    A hand is emptied before the queue is filled: a claim that takes the ticket at once must find it in no held set.
+    What is sold or deleted stays so, and its hint only takes out, which nobody undoes but by a hint of their own: there
+    is nothing to look at again, and a sale costs no further statement.
     """
-    was_open = before.status is TicketStatus.OPEN
-    is_open = after is not None and after.status is TicketStatus.OPEN
-    old_holder = before.agent_id if is_held(before.status) else None
-    new_holder = after.agent_id if after is not None and is_held(after.status) else None
-    moved = after is not None and after.priority is not before.priority
+    old, new = place_of(before), None if after is None else place_of(after)
+    if old == new:
+        return
     with hint("follow"):
-        if old_holder is not None and old_holder != new_holder:
-            queue.unhold(old_holder, [before.id])
-        if was_open and (not is_open or moved):
-            queue.remove([queued(before)])
-        if new_holder is not None and new_holder != old_holder:
-            queue.hold(new_holder, [before.id])
-        if after is not None and is_open and (not was_open or moved):
-            queue.enqueue([queued(after)])
+        _send(queue, {before.id: old}, {before.id: new})
+        if after is not None and after.status is not TicketStatus.SOLD:
+            _look_again(queue, places, {before.id: new})
+
+
+def opened(
+    queue: TicketQueue, places: TicketPlaces, tickets: Sequence[QueuedTicket], *, held_by: int | None = None
+) -> None:
+    """Queue tickets that are open now: new ones, or what the agent `held_by` held."""
+    before: Place = None if held_by is None else InHand(held_by)
+    _tell(queue, places, {t.id: before for t in tickets}, {t.id: InQueue(t.priority) for t in tickets})
+
+
+def dealt(queue: TicketQueue, places: TicketPlaces, agent_id: int, tickets: Sequence[QueuedTicket]) -> None:
+    """Tell of open tickets that an agent was given, and that may be in the queue though nobody has popped them."""
+    _tell(queue, places, {t.id: InQueue(t.priority) for t in tickets}, {t.id: InHand(agent_id) for t in tickets})
+
+
+def not_dealt(queue: TicketQueue, places: TicketPlaces, agent_id: int, ticket_ids: Iterable[int]) -> bool:
+    """Take popped tickets out of the held set again, to where they are now: queue, another hand, or neither.
+
+    Those that PostgreSQL says are in this agent's hand stay: an admin may have put them there at that moment. False
+    when PostgreSQL or the queue did not answer, so that nothing is certain.
+    """
+    with hint("not_dealt"):
+        return _look_again(queue, places, {ticket_id: InHand(agent_id) for ticket_id in ticket_ids})
+    return False
+
+
+def not_held(queue: TicketQueue, places: TicketPlaces, agent_id: int, ticket_ids: Sequence[int]) -> None:
+    """Take ids out of a held set that was seen to be wrong, and put back what has come into this hand meanwhile."""
+    with hint("not_held"):
+        queue.unhold(agent_id, ticket_ids)
+        _look_again(queue, places, dict.fromkeys(ticket_ids))
+
+
+def _tell(queue: TicketQueue, places: TicketPlaces, before: Mapping[int, Place], after: Mapping[int, Place]) -> None:
+    if after:
+        with hint("tell"):
+            _send(queue, before, after)
+            _look_again(queue, places, after)
+
+
+def _look_again(queue: TicketQueue, places: TicketPlaces, told: Mapping[int, Place]) -> bool:
+    """Look, a page at a time, whether tickets are still where the queue was told; False when PostgreSQL is away."""
+    ids = list(told)
+    try:
+        for start in range(0, len(ids), PAGE):
+            _chase(queue, places, {ticket_id: told[ticket_id] for ticket_id in ids[start : start + PAGE]})
+    except StoreUnavailable:
+        log.warning("hints_not_looked_at", extra={"count": len(ids)})
+        return False
+    return True
+
+
+def _chase(queue: TicketQueue, places: TicketPlaces, told: Mapping[int, Place]) -> None:
+    for _ in range(LOOKS):
+        found = places.places(list(told))
+        moved = {ticket_id: found.get(ticket_id) for ticket_id in told if found.get(ticket_id) != told[ticket_id]}
+        if not moved:
+            return
+        _send(queue, told, moved)
+        told = moved
+    log.warning("hints_outrun", extra={"count": len(told)})
+
+
+def _send(queue: TicketQueue, before: Mapping[int, Place], after: Mapping[int, Place]) -> None:
+    """Bring the queue from where the tickets of `after` were to where they are.
+
+    Hands are emptied before the queue is filled: a claim that takes a ticket at once must find it in no held set.
+    """
+    left = {ticket_id: before[ticket_id] for ticket_id in after}
+    for agent_id, ids in _by_hand(left).items():
+        queue.unhold(agent_id, ids)
+    if unqueued := _queued(left):
+        queue.remove(unqueued)
+    for agent_id, ids in _by_hand(after).items():
+        queue.hold(agent_id, ids)
+    if queued := _queued(after):
+        queue.enqueue(queued)
+
+
+def _by_hand(places: Mapping[int, Place]) -> dict[int, list[int]]:
+    hands: dict[int, list[int]] = defaultdict(list)
+    for ticket_id, place in places.items():
+        if isinstance(place, InHand):
+            hands[place.agent_id].append(ticket_id)
+    return hands
+
+
+def _queued(places: Mapping[int, Place]) -> list[QueuedTicket]:
+    return [
+        QueuedTicket(ticket_id, place.priority) for ticket_id, place in places.items() if isinstance(place, InQueue)
+    ]

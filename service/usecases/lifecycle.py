@@ -1,6 +1,6 @@
 """Working tickets: sell, start, resolve, close, release, and the admin's return, reopen and assign.
 
-Each move is one guarded transaction in PostgreSQL, and then a hint to the queue.
+Each move is one guarded transaction in PostgreSQL, and then a hint to the queue (see `service.usecases.hints`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from service.usecases.customers import check_customer
 from service.usecases.hints import follow
 from service.usecases.ports.people import CustomerDraft
 from service.usecases.ports.queue import TicketQueue
-from service.usecases.ports.tickets import AssignmentStore, Buyer, Move
+from service.usecases.ports.tickets import AssignmentStore, Buyer, Move, TicketPlaces
+
+_CAUSES = {
+    TicketStatus.IN_PROGRESS: Cause.START,
+    TicketStatus.RESOLVED: Cause.RESOLVE,
+    TicketStatus.CLOSED: Cause.CLOSE,
+}
+_OTHER_ACTS = "tickets are assigned, returned, reopened and sold by acts of their own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +31,12 @@ class Sale:
     """One ticket to sell, and to whom."""
 
     ticket_id: int
-    buyer: Buyer
+    buyer: Buyer | None
 
 
 @dataclass(frozen=True, slots=True)
-class SaleResult:
-    """What became of one sale: a ticket, or the reason why not."""
+class ItemResult:
+    """What became of one ticket of several: the ticket, or the reason why not."""
 
     ticket_id: int
     ticket: Ticket | None
@@ -39,45 +46,85 @@ class SaleResult:
 class Lifecycle:
     """Move tickets from state to state, each move guarded by state, holder and epoch."""
 
-    def __init__(self, *, store: AssignmentStore, queue: TicketQueue) -> None:
+    def __init__(self, *, store: AssignmentStore, queue: TicketQueue, places: TicketPlaces) -> None:
         self._store = store
         self._queue = queue
+        self._places = places
 
-    def sell(self, agent_id: int, ticket_id: int, buyer: Buyer, *, expected_epoch: int | None = None) -> Ticket:
-        """Sell a held ticket to a customer, which frees its slot. Repeating the same sale changes nothing.
+    def sell(
+        self,
+        agent_id: int,
+        ticket_id: int,
+        buyer: Buyer | None,
+        *,
+        expected_epoch: int | None = None,
+        repeatable: bool = True,
+    ) -> Ticket:
+        """Sell a held ticket, which frees its slot; `buyer` is None where nobody says to whom.
 
-        Raises `InvalidInput`, `NotFound` (also for somebody else's ticket), `IllegalMove`, `StaleEpoch`.
+        Repeating the same sale changes nothing, unless it is not `repeatable` or names nobody: then what is sold
+        cannot be sold again. Raises `InvalidInput`, `NotFound` (also for somebody else's ticket), `IllegalMove`,
+        `StaleEpoch`.
         """
         moved = self._store.sell(
-            agent_id=agent_id, ticket_id=ticket_id, buyer=_checked(buyer), expected_epoch=expected_epoch
+            agent_id=agent_id,
+            ticket_id=ticket_id,
+            buyer=None if buyer is None else _checked(buyer),
+            expected_epoch=expected_epoch,
+            repeatable=repeatable,
         )
-        follow(self._queue, before=moved.before, after=moved.after)
+        follow(self._queue, self._places, before=moved.before, after=moved.after)
         return moved.after
 
-    def sell_many(self, agent_id: int, sales: Sequence[Sale]) -> list[SaleResult]:
+    def sell_many(self, agent_id: int, sales: Sequence[Sale]) -> list[ItemResult]:
         """Sell several tickets, each on its own: one that cannot be sold keeps no other from being sold."""
         return [self._try_sale(agent_id, sale) for sale in sales]
 
-    def _try_sale(self, agent_id: int, sale: Sale) -> SaleResult:
+    def _try_sale(self, agent_id: int, sale: Sale) -> ItemResult:
         try:
-            return SaleResult(sale.ticket_id, self.sell(agent_id, sale.ticket_id, sale.buyer), None)
+            return ItemResult(sale.ticket_id, self.sell(agent_id, sale.ticket_id, sale.buyer), None)
         except FairdealError as error:
-            return SaleResult(sale.ticket_id, None, error)
+            return ItemResult(sale.ticket_id, None, error)
 
     def start(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
         """Begin work on a held ticket, or take up a resolved one again if the hand has room."""
-        target = TicketStatus.IN_PROGRESS
-        return self._by_holder(agent_id, ticket_id, target, Cause.START, expected_epoch=expected_epoch)
+        return self._by_holder(agent_id, ticket_id, TicketStatus.IN_PROGRESS, expected_epoch=expected_epoch)
 
     def resolve(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
         """Resolve a held ticket, which frees its slot."""
-        target = TicketStatus.RESOLVED
-        return self._by_holder(agent_id, ticket_id, target, Cause.RESOLVE, expected_epoch=expected_epoch)
+        return self._by_holder(agent_id, ticket_id, TicketStatus.RESOLVED, expected_epoch=expected_epoch)
 
     def close(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
         """Close a resolved ticket."""
-        target = TicketStatus.CLOSED
-        return self._by_holder(agent_id, ticket_id, target, Cause.CLOSE, expected_epoch=expected_epoch)
+        return self._by_holder(agent_id, ticket_id, TicketStatus.CLOSED, expected_epoch=expected_epoch)
+
+    def set_status(
+        self,
+        ticket_id: int,
+        status: TicketStatus,
+        *,
+        actor_id: int,
+        holder_id: int | None = None,
+        expected_epoch: int | None = None,
+    ) -> Ticket:
+        """Work a ticket by naming the state it is to have: in progress, resolved or closed.
+
+        With a `holder_id`, only if that agent has it. Raises `InvalidInput` for the states that need another act.
+        """
+        cause = _CAUSES.get(status)
+        if cause is None:
+            raise InvalidInput(("status", f"cannot be set to '{status}' by name; {_OTHER_ACTS}"))
+        return self._move(
+            Move(
+                ticket_id=ticket_id,
+                sources=sources(status),
+                target=status,
+                cause=cause,
+                actor_id=actor_id,
+                holder_id=holder_id,
+                expected_epoch=expected_epoch,
+            )
+        )
 
     def release(self, agent_id: int, ticket_id: int, *, reason: str, expected_epoch: int | None = None) -> Ticket:
         """Give a held ticket back to its place in the queue."""
@@ -133,37 +180,28 @@ class Lifecycle:
 
         Raises `AgentAtCapacity`, `AgentInactive`, `AgentAway` besides the usual.
         """
-        return self._move(
-            Move(
-                ticket_id=ticket_id,
-                sources=(TicketStatus.OPEN, TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS),
-                target=TicketStatus.ASSIGNED,
-                cause=Cause.REASSIGN,
-                actor_id=actor_id,
-                to_agent_id=agent_id,
-                expected_epoch=expected_epoch,
-            )
-        )
+        return self._move(assignment(ticket_id, agent_id=agent_id, actor_id=actor_id, expected_epoch=expected_epoch))
 
-    def _by_holder(
-        self, agent_id: int, ticket_id: int, target: TicketStatus, cause: Cause, *, expected_epoch: int | None
-    ) -> Ticket:
-        return self._move(
-            Move(
-                ticket_id=ticket_id,
-                sources=sources(target),
-                target=target,
-                cause=cause,
-                actor_id=agent_id,
-                holder_id=agent_id,
-                expected_epoch=expected_epoch,
-            )
-        )
+    def _by_holder(self, agent_id: int, ticket_id: int, target: TicketStatus, *, expected_epoch: int | None) -> Ticket:
+        return self.set_status(ticket_id, target, actor_id=agent_id, holder_id=agent_id, expected_epoch=expected_epoch)
 
     def _move(self, move: Move) -> Ticket:
         moved = self._store.move(move)
-        follow(self._queue, before=moved.before, after=moved.after)
+        follow(self._queue, self._places, before=moved.before, after=moved.after)
         return moved.after
+
+
+def assignment(ticket_id: int, *, agent_id: int, actor_id: int | None, expected_epoch: int | None) -> Move:
+    """Word the move that gives an open or held ticket to an agent."""
+    return Move(
+        ticket_id=ticket_id,
+        sources=(TicketStatus.OPEN, TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS),
+        target=TicketStatus.ASSIGNED,
+        cause=Cause.REASSIGN,
+        actor_id=actor_id,
+        to_agent_id=agent_id,
+        expected_epoch=expected_epoch,
+    )
 
 
 def _checked(buyer: Buyer) -> Buyer:

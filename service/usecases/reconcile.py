@@ -37,6 +37,9 @@ from service.usecases.reconciliation.tiers import FastTier, FullTier
 
 log = logging.getLogger(__name__)
 
+ESCALATED = "fast run"
+"""The trigger of a full run that a fast one found necessary."""
+
 DAY_S = 24 * 3600.0
 KEEP_RUNS_S = 30 * DAY_S
 KEEP_CLAIMS_S = 7 * DAY_S
@@ -68,7 +71,7 @@ class Reconciler:
         leases: Leases,
         claim_lease_s: float,
         confirm_after_s: float = 2.0,
-        grace_s: float = 2.0,
+        grace_s: float = 1.5,
         recent_s: float = 20.0,
         margin_s: float = 15.0,
         page_size: int = 10_000,
@@ -83,16 +86,15 @@ class Reconciler:
         tier looks. `margin_s`: longest time from a transaction's start to its commit. `holder` names this process in
         the lease.
         """
+        self._queue = queue
         self._runs = runs
         self._leases = leases
         self._holder = holder or f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self._clock = clock
         self._sleep = sleep
         second_look = SecondLook(audit=audit, open_tickets=open_tickets, grace_s=grace_s)
-        repair = Repair(queue=queue, audit=audit, open_tickets=open_tickets)
-        rebuild = Rebuild(
-            queue=queue, audit=audit, open_tickets=open_tickets, repair=repair, page_size=page_size, margin_s=margin_s
-        )
+        repair = Repair(audit=audit, open_tickets=open_tickets)
+        rebuild = Rebuild(queue=queue, audit=audit, open_tickets=open_tickets, page_size=page_size, margin_s=margin_s)
         settlement = Settlement(queue=queue, audit=audit, second_look=second_look, repair=repair, rebuild=rebuild)
         stale_claims = StaleClaims(queue=queue, audit=audit, open_tickets=open_tickets, lease_s=claim_lease_s)
         fast = FastTier(
@@ -108,7 +110,7 @@ class Reconciler:
         full = FullTier(
             queue=queue,
             audit=audit,
-            comparison=Comparison(audit=audit, open_tickets=open_tickets, second_look=second_look, page_size=page_size),
+            comparison=Comparison(audit=audit, open_tickets=open_tickets, grace_s=grace_s, page_size=page_size),
             settlement=settlement,
             rebuild=rebuild,
             stale_claims=stale_claims,
@@ -126,12 +128,16 @@ class Reconciler:
         requested_by: int | None = None,
         run_id: int | None = None,
         progress: Progress | None = None,
+        step_back: Callable[[], None] = lambda: None,
     ) -> Reconciliation:
         """Run once and return the record.
 
         With the `run_id` of a run that was requested, that one takes place, as it was requested, and only once however
         often it is asked for. A run that finds another one at work is recorded as skipped; one that fails, with what
-        was wrong. Raises `StoreUnavailable` when PostgreSQL cannot be asked at all, `NotFound` for an unknown `run_id`.
+        was wrong. A fast run that found more than it can mend is followed by a full one. Raises `StoreUnavailable` when
+        PostgreSQL cannot be asked at all, `NotFound` for an unknown `run_id`.
+
+        `step_back` is called before long work that nobody waits for: a full run on a queue that serves.
         """
         wanted = RunRequest(tier=Tier(tier), trigger=trigger, dry_run=dry_run, requested_by=requested_by)
         if run_id is not None:
@@ -141,17 +147,21 @@ class Reconciler:
             if requested.status is not RunStatus.QUEUED:
                 return requested
             wanted = _request(requested)
-        record = self._run(wanted, run_id, progress)
+        record, needs_full = self._run(wanted, run_id, progress, step_back)
         _tell(record)
+        if needs_full:
+            self.run(tier=Tier.FULL, trigger=ESCALATED, progress=progress, step_back=step_back)
         return record
 
-    def _run(self, wanted: RunRequest, run_id: int | None, progress: Progress | None) -> Reconciliation:
+    def _run(
+        self, wanted: RunRequest, run_id: int | None, progress: Progress | None, step_back: Callable[[], None]
+    ) -> tuple[Reconciliation, bool]:
         started = self._clock()
         with self._lease(wanted) as lease:
             run_id = self._begin(wanted, run_id)
             if lease is None:
                 outcome = Outcome(status=RunStatus.SKIPPED, error=f"Held by {self._leases.holder(LEASE)}")
-                return self._note(wanted, run_id, outcome, started)
+                return self._note(wanted, run_id, outcome, started), False
             if wanted.tier is Tier.FULL and not wanted.dry_run:
                 self._runs.fail_abandoned(besides=run_id, waiting_longer_than_s=LOST_JOB_S)
             run = Run(
@@ -163,14 +173,16 @@ class Reconciler:
                 progress=progress,
             )
             try:
-                outcome = self._check(wanted, run)
+                outcome = self._check(wanted, run, step_back)
             except Exception as exc:
                 self._note(wanted, run_id, run.tally.outcome(RunStatus.FAILED, type(exc).__name__), started)
                 raise
-            return self._note(wanted, run_id, outcome, started)
+            return self._note(wanted, run_id, outcome, started), run.needs_full
 
-    def _check(self, wanted: RunRequest, run: Run) -> Outcome:
+    def _check(self, wanted: RunRequest, run: Run, step_back: Callable[[], None]) -> Outcome:
         try:
+            if wanted.tier is Tier.FULL and self._queue.is_trusted():
+                step_back()
             self._checks[wanted.tier](run)
             if wanted.tier is Tier.FULL and not wanted.dry_run:
                 self._runs.prune(runs_older_than_s=KEEP_RUNS_S, claims_older_than_s=KEEP_CLAIMS_S, limit=PRUNED_AT_ONCE)

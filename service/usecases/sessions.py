@@ -42,16 +42,21 @@ class Sessions:
         self._refresh_life = refresh_life
         self._new_id = new_id
 
-    def login(self, username: str, password: str) -> SessionTokensData:
-        """Open a session. Raises `WrongCredentials`, in the same words and time whatever was wrong."""
+    def login(
+        self, username: str, password: str, *, session_id: UUID | None = None, life: timedelta | None = None
+    ) -> SessionTokensData:
+        """Open a session, under a `session_id` and for a `life` of the caller's own where given.
+
+        Raises `WrongCredentials`, in the same words and time whatever was wrong.
+        """
         for _ in range(ATTEMPTS):
             found = self._verified(username, password)
             opened = self._store.open(
                 found.user.id,
                 password_hash=found.password_hash,
-                session_id=self._new_id(),
+                session_id=session_id or self._new_id(),
                 refresh_jti=self._new_id(),
-                life=self._refresh_life,
+                life=life or self._refresh_life,
             )
             if opened is not None:
                 self._renew_hash(found, password)

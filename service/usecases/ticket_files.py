@@ -18,17 +18,21 @@ from service.domain.errors import InvalidInput
 MAX_ROW_BYTES = 1_048_576
 """A row may not be longer. The longest description takes a quarter of it, with every character escaped in JSON."""
 
-COLUMNS = ("subject", "description", "priority")
+COLUMNS = ("subject", "description", "priority", "external_id")
 """The columns there are; `title` is another name for the first, and only that one is required."""
 
 _ALIASES = {"title": "subject"}
 
 
-class ImportFormat(StrEnum):
+class FileFormat(StrEnum):
     """How a file of tickets is written."""
 
     CSV = "csv"
     NDJSON = "ndjson"
+
+
+FORMATS_BY_SUFFIX = {".csv": FileFormat.CSV, ".ndjson": FileFormat.NDJSON, ".jsonl": FileFormat.NDJSON}
+"""What the end of a file's name, in lower case, says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,10 @@ class _RowTooLong(Exception):
     """The row is longer than `MAX_ROW_BYTES`."""
 
 
-def rows_of(source: BinaryIO, format: ImportFormat) -> Iterator[Row | RowError]:  # noqa: A002 - the word for it
+def rows_of(source: BinaryIO, format: FileFormat) -> Iterator[Row | RowError]:  # noqa: A002 - the word for it
     """Read a file's rows, leaving out empty lines. Raises `InvalidInput` where the file as a whole will not do."""
     lines = _Lines(source)
-    return _csv_rows(lines) if format is ImportFormat.CSV else _ndjson_rows(lines)
+    return _csv_rows(lines) if format is FileFormat.CSV else _ndjson_rows(lines)
 
 
 class _Lines:

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import KW_ONLY, dataclass, field
 from typing import BinaryIO
 
 from service.domain.errors import InvalidInput, StoreUnavailable
-from service.domain.model import Cause, Priority
-from service.domain.ticket_rules import clean_ticket
+from service.domain.model import Priority
+from service.domain.ticket_rules import clean_row
+from service.usecases.ports.imports import ImportMark, OnError
 from service.usecases.ports.tickets import TicketDraft
-from service.usecases.ticket_files import ImportFormat, Row, RowError, rows_of
+from service.usecases.ticket_files import FileFormat, Row, RowError, rows_of
 from service.usecases.tickets import Tickets
 
 BATCH = 1_000
 """Rows in one transaction, bad ones included."""
 
 
-class OnError(StrEnum):
-    """What to do with a bad row: leave it out, or stop before it."""
-
-    SKIP = "skip"
-    ABORT = "abort"
-
-
 @dataclass(frozen=True, slots=True)
 class ImportedRow:
-    """A row that became a ticket; `ticket_id` is None in a dry run."""
+    """A row's ticket; `ticket_id` is None in a dry run. `is_new` is False where it was there already."""
 
     line: int
     ticket_id: int | None
+    is_new: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +36,10 @@ class ImportBatch:
     errors: tuple[RowError, ...]
     line: int
     stopped: bool = False
+
+
+Marking = Callable[[int, tuple[RowError, ...]], ImportMark]
+"""Say how far a batch that ends at this line, with these errors, brings the import it belongs to."""
 
 
 @dataclass(slots=True)
@@ -74,7 +72,10 @@ class _Pending:
 
 
 class TicketImport:
-    """Create tickets from CSV or NDJSON, by the same rules as any other ticket."""
+    """Create tickets from CSV or NDJSON, by the same rules as any other ticket.
+
+    A row whose external id is there already makes no second ticket, so that an import may be repeated.
+    """
 
     def __init__(self, *, tickets: Tickets) -> None:
         self._tickets = tickets
@@ -83,57 +84,69 @@ class TicketImport:
         self,
         source: BinaryIO,
         *,
-        format: ImportFormat,  # noqa: A002 - the word for it
+        format: FileFormat,  # noqa: A002 - the word for it
         actor_id: int | None,
         on_error: OnError = OnError.SKIP,
         dry_run: bool = False,
         undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext,
+        after_line: int = 0,
+        mark: Marking | None = None,
     ) -> Iterator[ImportBatch]:
         """Import a file, yielding each batch once it is committed and queued.
 
         The rows before a bad one that stops the import are imported. `undisturbed` surrounds each transaction, so that
-        an interruption can wait for its end. Raises `InvalidInput` for a file that cannot be read at all, and
-        `StoreUnavailable`, which names the lines whose fate is unknown.
+        an interruption can wait for its end. Rows up to `after_line` are passed over. What `mark` says of a batch is
+        written with it. Raises `InvalidInput` for a file that cannot be read at all, `StoreUnavailable`, which names
+        the lines whose fate is unknown, and `Conflict` where a mark is not the import's own any more.
         """
+        finish = _Finish(self._tickets, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed, mark=mark)
         pending = _Pending()
         for item in rows_of(source, format):
+            if item.line <= after_line:
+                continue
             pending.take(item)
             pending.stopped = pending.stopped or (bool(pending.errors) and on_error is OnError.ABORT)
             if pending.size >= BATCH or pending.stopped:
-                yield self._finish(pending, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed)
+                yield finish(pending)
                 if pending.stopped:
                     return
                 pending = _Pending()
         if pending.size:
-            yield self._finish(pending, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed)
+            yield finish(pending)
 
-    def _finish(
-        self,
-        pending: _Pending,
-        *,
-        actor_id: int | None,
-        dry_run: bool,
-        undisturbed: Callable[[], AbstractContextManager[object]],
-    ) -> ImportBatch:
-        ids: list[int] | list[None] = [None] * len(pending.drafts)
-        if pending.drafts and not dry_run:
-            with undisturbed():
-                ids = self._create(pending, actor_id=actor_id)
-        return ImportBatch(
-            rows=tuple(map(ImportedRow, pending.lines, ids)),
-            errors=tuple(pending.errors),
-            line=pending.line,
-            stopped=pending.stopped,
-        )
 
-    def _create(self, pending: _Pending, *, actor_id: int | None) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """How the batches of one import end."""
+
+    tickets: Tickets
+    _: KW_ONLY
+    actor_id: int | None
+    dry_run: bool
+    undisturbed: Callable[[], AbstractContextManager[object]]
+    mark: Marking | None
+
+    def __call__(self, pending: _Pending) -> ImportBatch:
+        """Write a batch, unless there is nothing to write."""
+        rows = tuple(ImportedRow(line, None) for line in pending.lines)
+        errors = tuple(pending.errors)
+        mark = None if self.mark is None else self.mark(pending.line, errors)
+        if (pending.drafts or mark is not None) and not self.dry_run:
+            with self.undisturbed():
+                rows = self._write(pending, mark)
+        return ImportBatch(rows=rows, errors=errors, line=pending.line, stopped=pending.stopped)
+
+    def _write(self, pending: _Pending, mark: ImportMark | None) -> tuple[ImportedRow, ...]:
         try:
-            created = self._tickets.create_many(pending.drafts, actor_id=actor_id, cause=Cause.IMPORT)
+            imported = self.tickets.import_many(pending.drafts, actor_id=self.actor_id, mark=mark)
         except StoreUnavailable as exc:
-            first, last = pending.lines[0], pending.lines[-1]
+            first, last = min(pending.lines, default=pending.line), pending.lines[-1] if pending.lines else pending.line
             detail = f"{exc.detail}; whether lines {first} to {last} were imported is unknown"
             raise StoreUnavailable(detail, first_line=first, last_line=last) from exc
-        return [ticket.id for ticket in created]
+        return tuple(
+            ImportedRow(line, found.ticket_id, found.is_new)
+            for line, found in zip(pending.lines, imported, strict=True)
+        )
 
 
 def _draft(row: Row) -> TicketDraft:
@@ -141,9 +154,10 @@ def _draft(row: Row) -> TicketDraft:
     priority_given = row.values.get("priority", "")
     if isinstance(priority_given, str) and not priority_given.strip():
         priority_given = Priority.MEDIUM.value
-    subject, description, priority = clean_ticket(
+    subject, description, priority, external_id = clean_row(
         subject=row.values.get("subject", ""),
         description=row.values.get("description", ""),
         priority=priority_given,
+        external_id=row.values.get("external_id", ""),
     )
-    return TicketDraft(subject=subject, description=description, priority=priority)
+    return TicketDraft(subject=subject, description=description, priority=priority, external_id=external_id)

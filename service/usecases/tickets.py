@@ -7,20 +7,29 @@ from dataclasses import replace
 from uuid import UUID
 
 from service.domain.errors import InvalidInput, NotFound
-from service.domain.model import Cause, Page, Principal, Role, Ticket, TicketEvent, TicketStatus
+from service.domain.model import Cause, Page, Principal, QueuedTicket, Role, Ticket, TicketEvent, TicketStatus
 from service.domain.ticket_rules import clean_description, clean_subject, clean_ticket
-from service.usecases.hints import follow, hint, queued
+from service.usecases.hints import follow, opened
+from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.queue import TicketQueue
-from service.usecases.ports.tickets import TicketChanges, TicketDraft, TicketFilter, TicketStore
+from service.usecases.ports.tickets import (
+    ImportedTicket,
+    TicketChanges,
+    TicketDraft,
+    TicketFilter,
+    TicketPlaces,
+    TicketStore,
+)
 
 
 class Tickets:
     """Keep tickets; every created one queues itself after commit."""
 
-    def __init__(self, *, store: TicketStore, queue: TicketQueue) -> None:
+    def __init__(self, *, store: TicketStore, queue: TicketQueue, places: TicketPlaces) -> None:
         self._store = store
         self._queue = queue
+        self._places = places
 
     def create(self, draft: TicketDraft, *, actor_id: int | None, operation_id: UUID | None = None) -> Ticket:
         """Create one ticket; trying again with the same `operation_id` returns the one created.
@@ -31,8 +40,7 @@ class Tickets:
             [clean_draft(draft)], actor_id=actor_id, cause=Cause.CREATE, operation_id=operation_id
         )
         if created.status is TicketStatus.OPEN:
-            with hint("enqueue"):
-                self._queue.enqueue([queued(created)])
+            self._enqueue([created])
         return created
 
     def create_many(
@@ -44,9 +52,25 @@ class Tickets:
         Raises `InvalidInput`, `StoreUnavailable`.
         """
         created = self._store.create([clean_draft(draft) for draft in drafts], actor_id=actor_id, cause=cause)
-        with hint("enqueue"):
-            self._queue.enqueue([queued(ticket) for ticket in created])
+        self._enqueue(created)
         return created
+
+    def import_many(
+        self, drafts: Sequence[TicketDraft], *, actor_id: int | None, mark: ImportMark | None = None
+    ) -> list[ImportedTicket]:
+        """Create, in one transaction and in order, those tickets whose external ids are not there yet; queue them.
+
+        The drafts are clean already. `mark` is written in the same transaction. Returns the ticket of each draft.
+        Raises `StoreUnavailable`, and `Conflict` for the mark of an attempt that another one has followed.
+        """
+        imported = self._store.import_many(drafts, actor_id=actor_id, mark=mark)
+        new = [
+            QueuedTicket(found.ticket_id, draft.priority)
+            for draft, found in zip(drafts, imported, strict=True)
+            if found.is_new
+        ]
+        opened(self._queue, self._places, new)
+        return imported
 
     def get(self, ticket_id: int, *, viewer: Principal) -> Ticket:
         """Read one ticket. Raises `NotFound`, also for an agent who asks for somebody else's."""
@@ -72,25 +96,23 @@ class Tickets:
 
         Raises `InvalidInput`, `NotFound`, `StaleEpoch`.
         """
-        clean = TicketChanges(
-            subject=None if changes.subject is None else clean_subject(changes.subject),
-            description=None if changes.description is None else clean_description(changes.description),
-            priority=changes.priority,
-        )
+        clean = clean_changes(changes)
         before, after = self._store.update(ticket_id, clean, actor_id=actor_id, expected_epoch=expected_epoch)
-        if before.priority is not after.priority:
-            follow(self._queue, before=before, after=after)
+        follow(self._queue, self._places, before=before, after=after)
         return after
 
     def delete(self, ticket_id: int, *, actor_id: int | None, expected_epoch: int | None = None) -> None:
         """Delete a ticket: it leaves queue and hand, its history stays. Raises `NotFound`, `StaleEpoch`."""
         before = self._store.delete(ticket_id, actor_id=actor_id, expected_epoch=expected_epoch)
-        follow(self._queue, before=before, after=None)
+        follow(self._queue, self._places, before=before, after=None)
 
     def history(self, ticket_id: int, request: PageRequest, *, viewer: Principal) -> Page[TicketEvent]:
         """List what happened to a ticket, oldest first. Raises `NotFound` as `get` does, `InvalidInput`."""
         self.get(ticket_id, viewer=viewer)
         return self._store.history(ticket_id, request)
+
+    def _enqueue(self, created: Sequence[Ticket]) -> None:
+        opened(self._queue, self._places, [QueuedTicket(ticket.id, ticket.priority) for ticket in created])
 
 
 def clean_draft(draft: TicketDraft) -> TicketDraft:
@@ -99,3 +121,12 @@ def clean_draft(draft: TicketDraft) -> TicketDraft:
         subject=draft.subject, description=draft.description, priority=draft.priority
     )
     return TicketDraft(subject=subject, description=description, priority=priority)
+
+
+def clean_changes(changes: TicketChanges) -> TicketChanges:
+    """Trim and check the texts of changes. Raises `InvalidInput`."""
+    return TicketChanges(
+        subject=None if changes.subject is None else clean_subject(changes.subject),
+        description=None if changes.description is None else clean_description(changes.description),
+        priority=changes.priority,
+    )

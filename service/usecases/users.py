@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from service.domain.errors import AlreadyExists, NotFound
-from service.domain.model import MAX_CAPACITY, Page, QueuedTicket, Role, User
+from service.domain.model import MAX_CAPACITY, Page, Role, User
 from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
-from service.usecases.hints import hint
+from service.usecases.hints import opened
 from service.usecases.passwords import Passwords, generate_password
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import AgentChanges, AgentDraft, Unset, UserChanges, UserDraft, UserFilter, UserStore
 from service.usecases.ports.queue import TicketQueue
+from service.usecases.ports.tickets import TicketPlaces
 from service.usecases.validation import Problems, search_text
 
 _TEXTS = {"first_name": 150, "last_name": 150, "phone": 64}
@@ -25,9 +26,10 @@ D = TypeVar("D", UserDraft, UserChanges, AgentDraft, AgentChanges)
 class Users:
     """Create, change and remove users."""
 
-    def __init__(self, *, store: UserStore, queue: TicketQueue, passwords: Passwords) -> None:
+    def __init__(self, *, store: UserStore, queue: TicketQueue, places: TicketPlaces, passwords: Passwords) -> None:
         self._store = store
         self._queue = queue
+        self._places = places
         self._passwords = passwords
 
     def create(self, draft: UserDraft) -> User:
@@ -45,6 +47,10 @@ class Users:
         """List users. Raises `InvalidInput` for a search text, a sort or a cursor that will not do."""
         return self._store.page(replace(wanted, text=search_text(wanted.text)), request)
 
+    def usernames(self, ids: Collection[int]) -> dict[int, str]:
+        """Name users by their ids, by one query; those who have been deleted are named too."""
+        return self._store.usernames(ids) if ids else {}
+
     def update(self, user_id: int, changes: UserChanges, *, actor_id: int | None) -> User:
         """Change a user.
 
@@ -53,7 +59,7 @@ class Users:
         `AlreadyExists`, and `Conflict` where no active admin would be left.
         """
         stored = self._store.update(user_id, hashed(checked(changes), self._passwords), actor_id=actor_id)
-        give_back(self._queue, user_id, stored.returned)
+        opened(self._queue, self._places, stored.returned, held_by=user_id)
         return stored.user
 
     def delete(self, user_id: int, *, actor_id: int | None) -> None:
@@ -61,7 +67,7 @@ class Users:
 
         Raises `NotFound`, and `Conflict` where no active admin would be left.
         """
-        give_back(self._queue, user_id, self._store.delete(user_id, actor_id=actor_id))
+        opened(self._queue, self._places, self._store.delete(user_id, actor_id=actor_id), held_by=user_id)
 
     def set_password(self, user_id: int, password: str, *, actor_id: int | None) -> None:
         """Set a user's password and end all their sessions. Raises `NotFound`, `InvalidInput`."""
@@ -116,11 +122,3 @@ def _email(problems: Problems, email: str | Unset | None) -> str | Unset | None:
 def hashed(given: D, passwords: Passwords) -> D:
     """Put the hash in the place of the password, where there is one: the store gets to see nothing else."""
     return given if given.password is None else replace(given, password=passwords.hash(given.password))
-
-
-def give_back(queue: TicketQueue, agent_id: int, returned: Sequence[QueuedTicket]) -> None:
-    """Tell the queue what an agent has lost: out of the hand first, so that whoever pops it finds it in no other."""
-    if returned:
-        with hint("return"):
-            queue.unhold(agent_id, [ticket.id for ticket in returned])
-            queue.enqueue(returned)

@@ -104,7 +104,7 @@ def test_gives_no_more_than_fits(queue: TicketQueue) -> None:
     first, second = claim(queue, 10), claim(queue, 10)
     assert (ids(first), ids(second)) == (list(range(1, 11)), list(range(11, 16)))
     third = claim(queue, 10)
-    assert third.full
+    assert (first.short, second.short, third.short) == (0, 5, 10)
     assert ids(third) == []
     assert queue.depths()[Priority.MEDIUM] == 15
 
@@ -136,20 +136,33 @@ def test_a_repeated_claim_pops_nothing_twice(queue: TicketQueue) -> None:
     assert queue.depths()[Priority.MEDIUM] == 25
 
 
-def test_settling_gives_back_what_did_not_fit(queue: TicketQueue) -> None:
+def test_a_claim_that_was_forgotten_pops_anew(queue: TicketQueue) -> None:
     queue.enqueue(tickets(*range(1, 31)))
-    popped = claim(queue)
-    queue.settle(popped, refused=[1], back=tickets(14, 15))
-    assert ids(claim(queue, 3)) == [14, 15, 16]
+    kept, forgotten = claim(queue, 2), claim(queue, 2)
+    queue.settle(kept)
+    queue.settle(forgotten, forget=True)
+    assert queue.hand(1).claims == ()
+    assert ids(claim(queue, 2, claim_id=kept.claim_id)) == [1, 2]
+    assert ids(claim(queue, 2, claim_id=forgotten.claim_id)) == [5, 6]
 
 
 def test_a_claim_in_flight_is_not_settled_yet(queue: TicketQueue) -> None:
     queue.enqueue(tickets(*range(1, 31)))
     queue.hold(1, [100])
     first, _other = claim(queue, 2), claim(queue, 2, agent=11)
-    assert queue.settled(1) == {100}
-    queue.settle(first, refused=[2])
-    assert queue.settled(1) == {1, 100}
+    assert queue.hand(1).settled == {100}
+    queue.settle(first)
+    assert queue.hand(1).settled == {1, 2, 100}
+
+
+def test_an_agents_own_claims_in_flight_are_listed(queue: TicketQueue) -> None:
+    queue.enqueue(tickets(*range(1, 31)))
+    first, _other, second = claim(queue, 2), claim(queue, 2, agent=11), claim(queue, 1)
+    listed = queue.hand(1).claims
+    assert {(each.claim_id, each.agent_id, each.tickets, each.token) for each in listed} == {
+        (popped.claim_id, 1, popped.tickets, popped.token) for popped in (first, second)
+    }
+    assert all(0 <= each.age_s < 60 for each in listed)
 
 
 def test_priorities_are_served_in_the_order_asked(queue: TicketQueue) -> None:
@@ -167,7 +180,7 @@ def test_priorities_are_served_in_the_order_asked(queue: TicketQueue) -> None:
 
 def test_an_empty_queue_gives_nothing(queue: TicketQueue) -> None:
     popped = claim(queue)
-    assert (popped.tickets, popped.trusted, popped.full) == ((), True, False)
+    assert (popped.tickets, popped.trusted, popped.short) == ((), True, 0)
 
 
 def test_removes_ids_at_either_end(queue: TicketQueue) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,6 +68,9 @@ class RecordingUsers:
         self.filters.append(wanted)
         return NOBODY
 
+    def usernames(self, ids: Collection[int]) -> dict[int, str]:
+        return dict.fromkeys(ids, "ann")
+
     def update(self, user_id: int, changes: UserChanges, *, actor_id: int | None) -> Stored:
         self.changes.append(changes)
         return Stored(user=a_user(user_id), returned=self.returned)
@@ -86,6 +89,7 @@ class RecordingAgents:
         self.returned = returned
         self.drafts: list[AgentDraft] = []
         self.profiles: list[AgentProfile] = []
+        self.made: list[int] = []
         self.changes: list[AgentChanges] = []
         self.filters: list[AgentFilter] = []
 
@@ -95,6 +99,10 @@ class RecordingAgents:
 
     def create_profile(self, user_id: int, profile: AgentProfile) -> Agent:
         self.profiles.append(profile)
+        return self._agent(user_id)
+
+    def make_agent(self, user_id: int, *, actor_id: int | None) -> Agent:
+        self.made.append(user_id)
         return self._agent(user_id)
 
     def get(self, agent_id: int) -> Agent | None:

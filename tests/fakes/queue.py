@@ -5,15 +5,19 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from service.domain.errors import QueueUnavailable
 from service.domain.model import Priority, QueuedTicket
-from service.usecases.ports.queue import Popped
+from service.usecases.ports.queue import HandHint, OpenClaim, Popped
 
 
 class MemoryTicketQueue:
-    """Keep the queue in lists and sets. `is_down` makes every call fail; `calls` names those made."""
+    """Keep the queue in lists and sets. `is_down` makes every call fail; `calls` names those made.
+
+    `age_s` is what every claim in flight is said to be old.
+    """
 
     def __init__(self, *, trusted: bool = True) -> None:
         self.lists: dict[Priority, list[int]] = {priority: [] for priority in Priority}
@@ -22,6 +26,7 @@ class MemoryTicketQueue:
         self.replies: dict[UUID, Popped] = {}
         self.trusted = trusted
         self.is_down = False
+        self.age_s = 0.0
         self.calls: list[str] = []
 
     def _enter(self, name: str) -> None:
@@ -37,26 +42,25 @@ class MemoryTicketQueue:
             return self.replies[claim_id]
         if not self.trusted:
             return Popped(claim_id=claim_id, agent_id=agent_id, tickets=(), trusted=False)
-        room = capacity - len(self.held[agent_id])
-        if room <= 0:
-            return Popped(claim_id=claim_id, agent_id=agent_id, tickets=(), full=True)
+        room = max(0, capacity - len(self.held[agent_id]))
         tickets: list[QueuedTicket] = []
         for priority in priorities:
             take = min(wanted, room) - len(tickets)
             ids, self.lists[priority] = self.lists[priority][:take], self.lists[priority][take:]
             tickets += [QueuedTicket(ticket_id, priority) for ticket_id in ids]
-        popped = Popped(claim_id=claim_id, agent_id=agent_id, tickets=tuple(tickets), token=str(claim_id))
+        short = max(0, wanted - room)
+        popped = Popped(claim_id=claim_id, agent_id=agent_id, tickets=tuple(tickets), short=short, token=str(claim_id))
         if tickets:
             self.held[agent_id] |= {ticket.id for ticket in tickets}
-            self.claims[claim_id] = self.replies[claim_id] = popped
+            self.claims[claim_id] = popped
+            self.replies[claim_id] = replace(popped, short=0)
         return popped
 
-    def settle(self, popped: Popped, *, refused: Iterable[int] = (), back: Iterable[QueuedTicket] = ()) -> None:
+    def settle(self, popped: Popped, *, forget: bool = False) -> None:
         self._enter("settle")
-        returned = list(back)
-        self._insert(returned)
-        self.held[popped.agent_id] -= {*refused, *(ticket.id for ticket in returned)}
         self.claims.pop(popped.claim_id, None)
+        if forget:
+            self.replies.pop(popped.claim_id, None)
 
     def enqueue(self, tickets: Sequence[QueuedTicket]) -> int:
         self._enter("enqueue")
@@ -90,12 +94,23 @@ class MemoryTicketQueue:
         self._enter("unhold")
         self.held[agent_id] -= set(ticket_ids)
 
-    def settled(self, agent_id: int) -> frozenset[int]:
-        self._enter("settled")
-        in_flight = {
-            ticket.id for popped in self.claims.values() if popped.agent_id == agent_id for ticket in popped.tickets
-        }
-        return frozenset(self.held[agent_id] - in_flight)
+    def hand(self, agent_id: int) -> HandHint:
+        self._enter("hand")
+        claims = [popped for popped in self.claims.values() if popped.agent_id == agent_id]
+        in_flight = {ticket.id for popped in claims for ticket in popped.tickets}
+        return HandHint(
+            settled=frozenset(self.held[agent_id] - in_flight),
+            claims=tuple(
+                OpenClaim(
+                    claim_id=popped.claim_id,
+                    agent_id=agent_id,
+                    tickets=popped.tickets,
+                    age_s=self.age_s,
+                    token=popped.token,
+                )
+                for popped in claims
+            ),
+        )
 
     def depths(self) -> Mapping[Priority, int]:
         self._enter("depths")

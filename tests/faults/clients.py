@@ -6,12 +6,13 @@ import http.client
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.faults.template import Person
+from tests.faults.template import PASSWORD, Person
 
 Outcome = Literal["ok", "fail", "unknown"]
 TIMEOUT_S = 10.0
@@ -47,6 +48,7 @@ class History:
         self._lock = threading.Lock()
         self._under_way: dict[int, Operation] = {}
         self._ended: list[Operation] = []
+        self._outcomes: Counter[Outcome] = Counter()
 
     def invoke(self, kind: str, who_id: int, *, ticket_id: int | None, about: str) -> Operation:
         """Note that something is about to be sent."""
@@ -64,6 +66,7 @@ class History:
         with self._lock:
             del self._under_way[operation.number]
             self._ended.append(done)
+            self._outcomes[done.outcome] += 1
         return done
 
     def ended(self) -> list[Operation]:
@@ -77,7 +80,7 @@ class History:
 
     def count(self, outcome: Outcome | None = None) -> int:
         with self._lock:
-            return sum(outcome is None or operation.outcome == outcome for operation in self._ended)
+            return self._outcomes.total() if outcome is None else self._outcomes[outcome]
 
     def dump(self, path: Path) -> None:
         """Write everything down, for somebody to look at."""
@@ -91,6 +94,7 @@ class Client:
     def __init__(self, port: int, person: Person, history: History, *, timeout_s: float = TIMEOUT_S) -> None:
         self.person, self.history = person, history
         self._port, self._timeout_s = port, timeout_s
+        self._token = person.token
         self._connection: http.client.HTTPConnection | None = None
 
     def do(
@@ -118,6 +122,14 @@ class Client:
         facts = {"status": status, "served_by": served_by, "tickets": _tickets(answer)}
         return self.history.end(operation, outcome=_outcome(status), code=_code(answer), **facts), answer
 
+    def sign_in(self) -> bool:
+        """Open a new session, e.g. after one was deactivated and let back in; say whether that was granted."""
+        body = {"username": self.person.username, "password": PASSWORD}
+        operation, answer = self.do("sign-in", "POST", "/api/token", body)
+        if operation.outcome == "ok":
+            self._token = answer["access"]
+        return operation.outcome == "ok"
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
@@ -139,7 +151,7 @@ class Client:
         self, connection: http.client.HTTPConnection, method: str, path: str, body: object, headers: Mapping[str, str]
     ) -> tuple[int, str | None, Any]:
         content = None if body is None else json.dumps(body)
-        given = {"Authorization": f"Bearer {self.person.token}", **headers}
+        given = {"Authorization": f"Bearer {self._token}", **headers}
         if content is not None:
             given["Content-Type"] = "application/json"
         connection.request(method, path, content, given)

@@ -18,6 +18,10 @@ from tests.faults.template import Person
 
 PRIORITIES = ("medium", "medium", "medium", "high", "low")
 TRIES = 3
+NOT_SIGNED_IN = 401
+PAUSES_OUTSIDE = 20
+"""Pauses before somebody who was not let in tries again."""
+
 JOIN_S = 60.0
 
 
@@ -118,6 +122,10 @@ class Load:
         served = self._await(lambda: self.history.count("ok"), count, within_s)
         assert served, f"fewer than {count} operations were acknowledged within {within_s} s"
 
+    def go_on(self, seconds: float) -> None:
+        """Let it last so long, or until one of the threads has raised something."""
+        wait_until(lambda: bool(self._raised), seconds, pause_s=0.2)
+
     def _await(self, counted: Callable[[], int], more: int, within_s: float) -> bool:
         wanted = counted() + more
         return wait_until(lambda: counted() >= wanted or self._is_over() or bool(self._raised), within_s) and (
@@ -140,11 +148,14 @@ class Actor:
 
 
 class Agent(Actor):
-    """Fetch, then work a part of the hand: sell, resolve, release, start."""
+    """Fetch, then work a part of the hand: sell, resolve, release, start. Sign in again when the session is over."""
 
     def act(self, dice: random.Random, pause: Pause) -> None:
         body = {} if dice.random() < 0.7 else {"limit": dice.randint(1, 5)}
         operation, _ = self.client.do("fetch", "POST", "/api/tickets/fetch", body)
+        if operation.status == NOT_SIGNED_IN and not self.client.sign_in():
+            for _ in range(PAUSES_OUTSIDE):
+                pause(dice)
         hand = list(operation.tickets) if operation.outcome == "ok" else []
         dice.shuffle(hand)
         for ticket_id in hand[: dice.randint(0, 6)]:

@@ -55,7 +55,7 @@ class Replay:
             self.dealt_twice.append(f"ticket {event.ticket_id} was dealt to {holder} while {before[0]} had it")
         if event.to_status == "sold":
             self._sold.add(event.ticket_id)
-        elif event.ticket_id in self._sold and event.cause not in {"edit", "delete"}:
+        elif event.ticket_id in self._sold and event.cause not in {"edit", "note", "delete"}:
             self.unsold.append(f"ticket {event.ticket_id} was sold, and then came {event.cause}")
         if before is None or before[0] != holder:
             self._pass_on(event, before, holder)

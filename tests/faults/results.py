@@ -23,11 +23,20 @@ def results_directory() -> Path:
 
 
 def record(verdict: Verdict, what: str) -> None:
+    """Keep how a run ended."""
+    _append("results.jsonl", {**asdict(verdict), "what": what, "holds": verdict.holds})
+
+
+def record_figures(name: str, figures: dict[str, str]) -> None:
+    """Keep what was measured beside: what it is, and how much, in words."""
+    _append("figures.jsonl", {"name": name, "figures": figures})
+
+
+def _append(name: str, facts: dict[str, object]) -> None:
     """Append one line, at once and whole: several processes may be testing."""
     when = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "cpus": os.cpu_count()}
-    line = json.dumps({**asdict(verdict), "what": what, "holds": verdict.holds, **when}) + "\n"
-    descriptor = os.open(results_directory() / "results.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    descriptor = os.open(results_directory() / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, line.encode())
+        os.write(descriptor, (json.dumps({**facts, **when}) + "\n").encode())
     finally:
         os.close(descriptor)

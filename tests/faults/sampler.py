@@ -14,6 +14,9 @@ from service.ticket_queue.client import make_client
 from tests.faults.stand import Stand
 
 PAUSE_S = 0.05
+ENTRIES = 2_000
+"""Entries of a queue that are read: a look at a million would keep everybody waiting."""
+
 SAMPLE_TIMEOUT_MS = 500
 
 HANDS = """
@@ -76,7 +79,7 @@ class Sampler:
     def _look_at_queues(self, client: Redis) -> None:
         for priority in Priority:
             try:
-                entries = list(client.lrange(self._stand.keys.queue(priority), 0, -1))  # type: ignore[arg-type]
+                entries = list(client.lrange(self._stand.keys.queue(priority), 0, ENTRIES - 1))  # type: ignore[arg-type]
             except (RedisError, OSError):
                 return
             numbers = [int(entry) for entry in entries if entry.isdecimal()]

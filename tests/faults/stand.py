@@ -16,6 +16,7 @@ from psycopg2.extras import NamedTupleCursor
 from redis import Redis
 
 from scripts.account import server_account
+from scripts.embedded_postgres import Postgres
 from scripts.embedded_valkey import Valkey, embedded_valkey
 from scripts.ports import free_port
 from scripts.waiting import wait_until
@@ -40,6 +41,9 @@ ENVIRON = {
 }
 """Shorter than in production, in the same proportions: what takes a minute there takes some seconds here."""
 
+PRODUCTION = {name: str(Settings.model_fields[name.lower()].default) for name in ENVIRON}
+"""The same as they are when nobody says anything."""
+
 SHIFTED_CLOCK = ROOT / "tests" / "faults" / "shifted_clock"
 """Where `sitecustomize` is, which moves a process's clock by CLOCK_SHIFT_S."""
 
@@ -61,6 +65,7 @@ class Options:
     database_via: Route | None = None
     redis_via: Route | None = None
     redis_kind: type[Valkey] = Valkey
+    postgres_kind: type[Postgres] = Postgres
     environ: dict[str, str] = field(default_factory=dict)
     part_environ: dict[str, dict[str, str]] = field(default_factory=dict)
     """What one part alone is told."""
@@ -82,9 +87,10 @@ class Stand:
         for _ in range(3):
             ports.add(free_port(avoid=frozenset(ports)))
         postgres_port, redis_port, web_port = ports
-        self._postgres = describe_postgres(
+        described = describe_postgres(
             directory, password=template.superuser_password, port=postgres_port, throwaway=not options.durable
         )
+        self._postgres = options.postgres_kind(**vars(described))
         self.postgres = Server(self._postgres, directory / "postgres")
         self.redis_password = secrets.token_hex(16)
         self.redis = self.describe_redis("redis", redis_port, options.redis_kind)

@@ -25,11 +25,13 @@ from service.api import tokens
 from service.config import Settings, load
 from service.domain.model import Role, User
 from service.store import migrate
+from service.usecases.passwords import Passwords
 from service.usecases.ports.people import SessionTokensData
 
 AGENTS = 50
 DATABASE = "fairdeal"
 JWT_SECRET_KEY = "the key of the fault suite, long enough"
+PASSWORD = "Let-me-in-again-7"
 TOKEN_MINUTES = "1440"
 LONG_AGO_S = 7_200
 """Tokens are good for a day and were issued two hours ago: servers whose clocks are an hour off take them, too."""
@@ -123,7 +125,7 @@ def _engine(url: str) -> Iterator[Engine]:
 
 
 def _sign_in(engine: Engine, url: str) -> list[Person]:
-    """Make everybody and a session for each, without a password: hashing fifty takes longer than many a test."""
+    """Make everybody and a session for each, with one password, hashed once: fifty take longer than many a test."""
     settings = load(
         {
             "DATABASE_URL": url,
@@ -134,13 +136,16 @@ def _sign_in(engine: Engine, url: str) -> list[Person]:
     )
     wanted = [("admin", "admin", "junior"), ("operator", "operator", "junior")]
     wanted += [("agent", f"agent-{n:02}", "senior" if n % 3 == 0 else "junior") for n in range(1, AGENTS + 1)]
+    password_hash = Passwords().hash(PASSWORD)
     with engine.begin() as connection:
-        return [_person(connection, settings, *each) for each in wanted]
+        return [_person(connection, settings, password_hash, *each) for each in wanted]
 
 
-def _person(connection: Connection, settings: Settings, role: str, username: str, level: str) -> Person:
-    values = {"username": username, "role": role, "level": level}
-    insert = "INSERT INTO users (username, role, password_hash) VALUES (:username, :role, '!') RETURNING id"
+def _person(
+    connection: Connection, settings: Settings, password_hash: str, role: str, username: str, level: str
+) -> Person:
+    values = {"username": username, "role": role, "level": level, "password_hash": password_hash}
+    insert = "INSERT INTO users (username, role, password_hash) VALUES (:username, :role, :password_hash) RETURNING id"
     user_id = connection.execute(text(insert), values).scalar_one()
     if role == "agent":
         profile = "INSERT INTO agents (id, level) VALUES (:id, :level)"

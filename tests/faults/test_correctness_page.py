@@ -22,8 +22,8 @@ def _result(**changed: Any) -> str:
     result = {
         "scenario": "redis-killed", "reconciling": True, "acknowledged": 1200, "failed": 3, "unknown": 4, "lost": 0,
         "duplicated": 0, "largest_hand": 15, "seconds_to_converge": 1.26, "error_rate": 0.051, "p99_ms": 1234.5,
-        "deadlocks": 0, "repaired": {"missing": 2, "phantom": 1}, "holds": True, "what": "Redis killed", "cpus": 2,
-        "at": "2026-01-01T00:00:00+00:00",
+        "deadlocks": 0, "inversions": 0, "repaired": {"missing": 2, "phantom": 1}, "holds": True,
+        "what": "Redis killed", "cpus": 2, "at": "2026-01-01T00:00:00+00:00",
     }  # fmt: skip
     return json.dumps({**result, **changed})
 
@@ -63,3 +63,8 @@ def test_a_run_that_did_not_hold_is_not_published(tmp_path: Path) -> None:
 def test_a_page_without_the_part_is_refused() -> None:
     with pytest.raises(ValueError, match="faults"):
         render_correctness.part("faults", "text", "a page")
+
+
+def test_the_last_figures_of_each_name_count() -> None:
+    lines = [json.dumps({"name": name, "figures": {"took": took}}) for name, took in (("b", 1), ("a", 2), ("b", 3))]
+    assert render_correctness.figures(lines).splitlines()[2:] == ["| took | 2 |", "| took | 3 |"]

@@ -15,7 +15,7 @@ from tests.faults.load import Load
 from tests.faults.proxy import Proxy
 from tests.faults.stand import Stand
 from tests.faults.unclean import check_clean, refused
-from tests.faults.verdict import differences, judge
+from tests.faults.verdict import broken_promises, differences, judge
 
 OpenStand = Callable[..., Stand]
 
@@ -27,6 +27,9 @@ HAND = 15
 
 LATE_FOR_REDIS_S, LATE_FOR_POSTGRESQL_S = 0.7, 5.0
 """Beyond the stand's 0.5 s for Redis; beyond the 2 s of its statements and the 2 s of grace."""
+
+FAULT_S = 10.0
+"""Longest time to let requests run into a fault: more than twice what one to a silent PostgreSQL takes."""
 
 STRUCK = 8
 """How often a fault must have struck at the least: the circuit breaker keeps messages out of harm's way."""
@@ -78,7 +81,7 @@ def _under(stand: Stand, proxy: Proxy, fault: Fault) -> Load:
             injected = proxy.inject(fault)
             if fault.kind is Kind.REFUSE:
                 proxy.reset_all()
-            load.pass_by(80)
+            load.pass_by(80, within_s=FAULT_S)
             if fault.kind is not Kind.REFUSE:
                 injected.await_hits(min(fault.times or 1, STRUCK), timeout_s=30)
             proxy.heal()
@@ -130,6 +133,7 @@ def test_an_assignment_whose_answer_was_lost_is_found_by_its_claim_id(
         again, _ = client.do("fetch", "POST", "/api/tickets/fetch", {})
         assert again.tickets == operation.tickets
     assert wait_until(lambda: not differences(stand), 10), differences(stand)
+    assert list(broken_promises(stand)) == []
 
 
 @pytest.mark.parametrize("kind", [Kind.DROP_REPLY, Kind.DROP_REQUEST])
@@ -146,6 +150,7 @@ def test_a_pop_whose_fate_is_unknown_is_not_tried_again(open_stand: OpenStand, p
     left = [str(ticket_id) for ticket_id in ids[HAND:]]
     assert wait_until(lambda: stand.queue_ids("medium") == left, 10)
     assert stand.redis_call("ZCARD", stand.keys.claims) == (1 if kind is Kind.DROP_REPLY else 0)
+    assert list(broken_promises(stand)) == []
 
 
 def _agent(stand: Stand) -> Client:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from scripts.waiting import wait_until
-from service.domain.model import Priority
 from service.ticket_queue.scripts import script
 from service.usecases.ports.reconcile import RunStatus, Tier
 from tests.faults.fault import Fault, Kind
@@ -31,8 +30,8 @@ def proxy() -> Iterator[Proxy]:
         yield running
 
 
-def _verdict(stand: Stand, load: Load, scenario: str, what: str) -> None:
-    verdict = judge(stand, load, scenario, what=what, converge_within_s=2 * TAKE_OVER_S)
+def _verdict(stand: Stand, load: Load, scenario: str, what: str, *, ordered: bool = True) -> None:
+    verdict = judge(stand, load, scenario, what=what, converge_within_s=2 * TAKE_OVER_S, ordered=ordered)
     check_clean(stand, load)
     assert verdict.holds, verdict.problems
 
@@ -58,16 +57,19 @@ def test_every_key_may_be_poisoned(open_stand: OpenStand, reconciling: bool) -> 
     with load, load.fault():
         assert wait_until(lambda: poisoner.left == 0, 60)
         load.acknowledge(60)
-    load.sampler.out_of_order.clear()  # a queue with poison in it has no order to speak of
-    _verdict(stand, load, "poison-in-every-key", "text, floats, negatives, huge numbers and wrong types, in every key")
+    what = "text, floats, negatives, huge numbers and wrong types, in every key"
+    _verdict(stand, load, "poison-in-every-key", what, ordered=False)  # poison has no order to speak of
 
+
+IDLE = 999
+"""An agent that there is not: nobody else touches its held set."""
 
 PLANTS: dict[str, Callable[[Stand, list[int]], object]] = {
-    "evict": lambda stand, _ids: plant_phantoms(stand, 60),
+    "remove": lambda stand, _ids: plant_phantoms(stand, 60),
     "enqueue": lambda stand, ids: plant_missing(stand, ids),
     "end_claim": lambda stand, ids: plant_dead_claim(stand, ids),
     "publish": lambda stand, _ids: stand.redis_call("DEL", stand.keys.generation),
-    "evict_poison": lambda stand, _ids: stand.redis_call("RPUSH", stand.keys.queue(Priority.MEDIUM), "poison"),
+    "evict_held_poison": lambda stand, _ids: stand.redis_call("SADD", stand.keys.held(IDLE), "poison"),
     "set_aside": lambda stand, _ids: stand.redis_call("HSET", stand.keys.quarantine, "poison", 1),
     "snapshot": lambda _stand, _ids: None,
 }
@@ -111,9 +113,9 @@ def test_a_worker_may_be_killed_in_the_middle_of_a_repair(
 def test_a_reconciler_may_wake_up_after_another_has_taken_over(
     open_stand: OpenStand, proxy: Proxy, moment: str
 ) -> None:
-    """It froze while it evicted phantoms, which have been given back since, and so are none any more.
+    """It froze while it took out phantoms, which have been given back since, and so are none any more.
 
-    Its eviction comes before the other reconciler's run, or after it: then only the next run can mend that.
+    Its removal comes before the other reconciler's run, or after it: then only the next run can mend that.
     """
     stand = open_stand(reconciling=False)
     _teach_scripts(stand)
@@ -123,7 +125,7 @@ def test_a_reconciler_may_wake_up_after_another_has_taken_over(
         load.acknowledge(20)
         with load.fault():
             hands = _phantoms_in_hands(stand)
-            caught = proxy.inject(Fault(kind=Kind.HOLD, matching=_sha("evict")))
+            caught = proxy.inject(Fault(kind=Kind.HOLD, matching=_sha("remove")))
             frozen.begin()
             caught.await_hits(timeout_s=TAKE_OVER_S)
             frozen.pause()
@@ -140,8 +142,8 @@ def test_a_reconciler_may_wake_up_after_another_has_taken_over(
         load.acknowledge(20)
     assert [run.status for run in stand.sql("SELECT status FROM reconciliations WHERE trigger = 'cli'")] == ["failed"]
     stand.reconciling = True
-    what = f"SIGSTOP of a reconciler in the middle of an eviction, which runs {moment} another one has taken over"
-    _verdict(stand, load, f"reconciler-frozen-eviction-{moment}-takeover", what)
+    what = f"SIGSTOP of a reconciler in the middle of a removal, which runs {moment} another one has taken over"
+    _verdict(stand, load, f"reconciler-frozen-removal-{moment}-takeover", what)
 
 
 def _phantoms_in_hands(stand: Stand) -> dict[int, int]:

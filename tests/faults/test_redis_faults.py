@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,13 +13,22 @@ from redis import RedisError
 
 from scripts.ports import free_port
 from scripts.waiting import wait_until
+from service.domain.model import Priority
+from tests.faults.fault import Fault, Kind, Way
 from tests.faults.limited_valkey import ValkeyThatMayFillUp
 from tests.faults.load import Load
 from tests.faults.parts import Server
+from tests.faults.proxy import Proxy
 from tests.faults.stand import Stand
-from tests.faults.verdict import Verdict, judge
+from tests.faults.verdict import HANDS, Verdict, judge
 
 OpenStand = Callable[..., Stand]
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with Proxy(seed=33) as running:
+        yield running
 
 
 @contextlib.contextmanager
@@ -95,15 +105,31 @@ def test_redis_may_forget_its_scripts(open_stand: OpenStand, reconciling: bool) 
     assert verdict.repairs == 0
 
 
-def _replicate(stand: Stand) -> Server:
-    """Start a replica and wait until it is up to date."""
+def _replicate(stand: Stand, master_port: int | None = None) -> Server:
+    """Start a replica and wait until it is up to date; it may be told another way to its master."""
     replica = stand.describe_redis("replica", free_port())
     replica.start()
     with contextlib.closing(stand.redis_client_of(replica)) as client:
         client.config_set("masterauth", stand.redis_password)
-        client.execute_command("REPLICAOF", "127.0.0.1", stand.redis.port)
+        client.execute_command("REPLICAOF", "127.0.0.1", master_port or stand.redis.port)
         assert wait_until(lambda: client.info("replication").get("master_link_status") == "up", 30)  # type: ignore[union-attr]
     return replica
+
+
+def _assert_stale(stand: Stand, replica: Server) -> None:
+    """Make sure that the replica is wrong in every way that the service must bear."""
+    hands: dict[int, set[str]] = {}
+    for row in stand.sql(HANDS):
+        hands.setdefault(row.agent_id, set()).add(str(row.id))
+    wrong: Counter[str] = Counter()
+    with contextlib.closing(stand.redis_client_of(replica)) as client:
+        for priority in Priority:
+            queued = set(client.lrange(stand.keys.queue(priority), 0, -1))  # type: ignore[arg-type]
+            opened = {str(ticket_id) for ticket_id in stand.open_ids(priority.value)}
+            wrong.update(missing=len(opened - queued), phantoms=len(queued - opened))
+        for agent_id, hand in hands.items():
+            wrong["held sets"] += client.smembers(stand.keys.held(agent_id)) != hand
+    assert min(wrong[kind] for kind in ("missing", "phantoms", "held sets")) > 0, wrong
 
 
 def _promote(stand: Stand, replica: Server) -> None:
@@ -123,6 +149,7 @@ def _lose_to_a_stale_replica(stand: Stand, *, admins: int = 1) -> None:
         with load.fault():
             stand.redis.kill()
             load.pass_by(30)
+            _assert_stale(stand, replica)
             _promote(stand, replica)
             load.acknowledge(150)
     verdict = judge(
@@ -142,15 +169,18 @@ def test_a_stale_replica_may_be_promoted_and_is_mended(open_stand: OpenStand) ->
 
 
 @pytest.mark.faults
-def test_a_frozen_replica_may_be_promoted(open_stand: OpenStand, reconciling: bool) -> None:
+def test_a_frozen_replica_may_be_promoted(open_stand: OpenStand, proxy: Proxy, reconciling: bool) -> None:
+    """What its master sends meanwhile is lost with the connection, which would keep it otherwise."""
     stand = open_stand(reconciling=reconciling)
-    replica = _replicate(stand)
+    replica = _replicate(stand, proxy.listen(stand.redis.port))
     with _traffic(stand, seed=26) as load:
+        proxy.inject(Fault(kind=Kind.BLACKHOLE, way=Way.REPLY))
         replica.pause()
         load.acknowledge(200)
         with load.fault():
             stand.redis.kill()
             replica.resume()
+            _assert_stale(stand, replica)
             _promote(stand, replica)
             load.acknowledge(150)
     verdict = judge(

@@ -15,6 +15,7 @@ from service.domain.errors import AlreadyExists, Conflict, FairdealError, Invali
 from service.domain.model import Agent, Availability, Level, Priority, QueuedTicket
 from service.store.agents import PostgresAgents
 from service.store.assignments import PostgresAssignments
+from service.store.places import PostgresPlaces
 from service.usecases.agents import Agents
 from service.usecases.passwords import Passwords
 from service.usecases.ports.paging import PageRequest
@@ -36,7 +37,9 @@ def memory_queue() -> MemoryTicketQueue:
 @pytest.fixture
 def agents(engine: Engine, memory_queue: MemoryTicketQueue) -> Agents:
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    return Agents(store=PostgresAgents(engine), queue=memory_queue, passwords=Passwords(hasher))
+    return Agents(
+        store=PostgresAgents(engine), queue=memory_queue, places=PostgresPlaces(engine), passwords=Passwords(hasher)
+    )
 
 
 def draft(username: str = "ann", **values: Any) -> AgentDraft:

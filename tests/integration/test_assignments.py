@@ -12,11 +12,12 @@ from sqlalchemy import Engine, text
 from service.domain.errors import AgentAway, AgentInactive, InvalidInput, NotFound, QueueUnavailable, StoreUnavailable
 from service.domain.model import Priority, QueuedTicket
 from service.store.assignments import PostgresAssignments
+from service.store.places import PostgresPlaces
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.assignments import Assignments, Hand
-from service.usecases.ports.queue import Popped
+from service.usecases.ports.queue import Popped, TicketQueue
 from service.usecases.ports.tickets import Claimed
 from tests.fakes.queue import MemoryTicketQueue
 
@@ -29,9 +30,13 @@ def store(engine: Engine) -> PostgresAssignments:
     return PostgresAssignments(engine)
 
 
+def serving(store: PostgresAssignments, queue: TicketQueue) -> Assignments:
+    return Assignments(store=store, queue=queue, places=PostgresPlaces(store._engine))
+
+
 @pytest.fixture
 def assignments(store: PostgresAssignments, queue: RedisTicketQueue) -> Assignments:
-    return Assignments(store=store, queue=queue)
+    return serving(store, queue)
 
 
 def ids(hand: Hand) -> list[int]:
@@ -122,21 +127,20 @@ def test_the_arbiter_decides_what_the_early_look_missed(
     make_agent: Make,
     make_tickets: MakeMany,
     queue: RedisTicketQueue,
+    redis_client: Redis,
+    keys: Keys,
     change: str,
     error: type[Exception] | None,
 ) -> None:
     agent, created = make_agent(), make_tickets(5)
 
-    class ChangesAfterPop(MemoryTicketQueue):
+    class ChangesAfterPop(RedisTicketQueue):
         def claim(self, **asked: object) -> Popped:  # type: ignore[override]
-            popped = queue.claim(**asked)  # type: ignore[arg-type]
+            popped = super().claim(**asked)  # type: ignore[arg-type]
             execute(engine, f"UPDATE agents SET {change} WHERE id = :id", id=agent)
             return popped
 
-        def settle(self, popped: Popped, **told: object) -> None:  # type: ignore[override]
-            queue.settle(popped, **told)  # type: ignore[arg-type]
-
-    subject = Assignments(store=store, queue=ChangesAfterPop())
+    subject = serving(store, ChangesAfterPop(redis_client, keys))
     if error is None:
         assert ids(subject.fetch(agent)) == created
     else:
@@ -186,19 +190,18 @@ def test_a_queue_of_nothing_but_phantoms_gives_way_to_the_database(
     assert (ids(hand), hand.served_by) == (created, "database")
 
 
-def test_what_did_not_fit_goes_back_to_its_place(
+def test_what_does_not_fit_is_cut_and_not_refused(
     store: PostgresAssignments, make_agent: Make, make_tickets: MakeMany, queue: RedisTicketQueue, redis_client: Redis,
     keys: Keys,
 ) -> None:  # fmt: skip
     agent, created = make_agent(), make_tickets(30)
-    assert ids(Assignments(store=store, queue=queue).fetch(agent, limit=5)) == created[:5]
+    assert ids(serving(store, queue).fetch(agent, limit=5)) == created[:5]
     redis_client.delete(keys.held(agent))  # Redis now believes in an empty hand
     popped = queue.claim(claim_id=uuid4(), agent_id=agent, wanted=15, capacity=15, priorities=(Priority.MEDIUM,))
     verdict = store.claim(claim_id=popped.claim_id, agent_id=agent, popped=popped.tickets, limit=15)
     assert [ticket.id for ticket in verdict.assigned] == created[5:15]
     assert [ticket.id for ticket in verdict.cut] == created[15:20]
-    queue.settle(popped, refused=verdict.refused, back=verdict.cut)
-    assert [int(entry) for entry in redis_client.lrange(keys.queue(Priority.MEDIUM), 0, -1)] == created[15:]
+    assert verdict.refused == ()
 
 
 def test_a_flushed_redis_serves_from_the_database_in_the_same_order(
@@ -217,7 +220,7 @@ def test_a_dead_redis_serves_from_the_database(
     nobody = RedisTicketQueue(make_client("redis://127.0.0.1:1/0", timeout_ms=200), keys)
     ann, bob = make_agent("ann"), make_agent("bob", level="senior")
     medium, high = make_tickets(20), make_tickets(3, "high")
-    subject = Assignments(store=store, queue=nobody)
+    subject = serving(store, nobody)
     assert ids(subject.fetch(ann)) == medium[:15]
     assert ids(subject.fetch(bob)) == medium[15:] + high
     assert ids(subject.fetch(ann)) == medium[:15]
@@ -230,7 +233,7 @@ def test_a_held_set_that_lies_costs_no_ticket(
     queue.hold(agent, range(10**6, 10**6 + 15))
     hand = assignments.fetch(agent)
     assert (ids(hand), hand.served_by) == (created[:15], "queue")
-    assert queue.settled(agent) == set(created[:15])
+    assert queue.hand(agent).settled == set(created[:15])
 
 
 def test_a_second_fetch_of_the_same_agent_waits_for_nobody_and_takes_nothing(
@@ -259,7 +262,7 @@ def test_a_commit_whose_answer_was_lost_is_found_by_claim_id(
     engine: Engine, make_agent: Make, make_tickets: MakeMany, queue: RedisTicketQueue, redis_client: Redis, keys: Keys
 ) -> None:
     agent, created = make_agent(), make_tickets(20)
-    hand = Assignments(store=_LosesConnection(engine), queue=queue).fetch(agent)
+    hand = serving(_LosesConnection(engine), queue).fetch(agent)
     assert (ids(hand), hand.assigned_now) == (created[:15], 15)
     assert redis_client.zcard(keys.claims) == 0
 
@@ -272,7 +275,7 @@ def test_a_claim_of_unknown_fate_stays_in_the_ledger(
     store = _LosesConnection(engine)
     store.commits = False
     with pytest.raises(StoreUnavailable, match="fetch again"):
-        Assignments(store=store, queue=queue).fetch(agent)
+        serving(store, queue).fetch(agent)
     assert redis_client.zcard(keys.claims) == 1
 
 
@@ -286,7 +289,7 @@ def test_a_queue_that_dies_before_settling_does_not_fail_the_fetch(
     agent, created = make_agent(), make_tickets(3, enqueue=False)
     queue = DiesAfterClaim()
     queue.enqueue([QueuedTicket(ticket_id, Priority.MEDIUM) for ticket_id in created])
-    assert ids(Assignments(store=store, queue=queue).fetch(agent)) == created
+    assert ids(serving(store, queue).fetch(agent)) == created
 
 
 def test_giving_everything_back_restores_the_order(
@@ -294,6 +297,6 @@ def test_giving_everything_back_restores_the_order(
 ) -> None:
     ann, bob, created = make_agent("ann"), make_agent("bob"), make_tickets(30)
     assignments.fetch(ann)
-    assert assignments.return_all(ann, actor_id=None) == 15
+    assert len(assignments.return_all(ann, actor_id=None)) == 15
     assert assignments.held(ann).held == 0
     assert ids(assignments.fetch(bob)) == created[:15]

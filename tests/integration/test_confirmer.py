@@ -40,14 +40,13 @@ def test_settled_claims_leave_the_ledger_by_and_by(
     assert redis_client.zrange(keys.claims, 0, -1) == [popped[-1].token]
 
 
-def test_what_changes_the_hand_is_settled_at_once(
+def test_a_claim_whose_ids_went_back_is_settled_at_once(
     confirming: ConfirmingTicketQueue, redis_client: Redis, keys: Keys
 ) -> None:
     popped = claim(confirming, 1)
-    confirming.settle(popped, back=popped.tickets)
+    confirming.settle(popped, forget=True)
     assert redis_client.zcard(keys.claims) == 0
-    assert redis_client.lindex(keys.queue(Priority.MEDIUM), 0) == "1"
-    assert redis_client.scard(keys.held(1)) == 0
+    assert redis_client.exists(keys.reply(popped.claim_id)) == 0
 
 
 def test_closing_leaves_nothing_unconfirmed(confirming: ConfirmingTicketQueue, redis_client: Redis, keys: Keys) -> None:

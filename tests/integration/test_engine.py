@@ -16,7 +16,8 @@ from service.store.engine import make_engine, statement, transaction
 THREADS, ROUNDS = 6, 300
 
 END_SESSIONS = text(
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'fairdeal-ended'"
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = 'fairdeal-ended'"
 )
 
 

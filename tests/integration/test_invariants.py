@@ -118,6 +118,9 @@ BROKEN: dict[str, tuple[str, set[str]]] = {
         "UPDATE tickets SET deleted_at = NULL WHERE status = 'assigned' AND deleted_at IS NOT NULL",
         {"I11", "I2", "I6", "I7"},
     ),
+    "a priority changed without a word in the history": (
+        "UPDATE tickets SET priority = 'high' WHERE status = 'sold' AND priority <> 'high'", {"I11"},
+    ),
     "a lost step of the history": (
         "DELETE FROM ticket_events WHERE id = (SELECT min(id) FROM ticket_events WHERE cause = 'resolve')",
         {"I11"},

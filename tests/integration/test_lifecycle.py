@@ -21,6 +21,7 @@ from service.domain.errors import (
 )
 from service.domain.model import Priority, Ticket, TicketStatus
 from service.store.assignments import PostgresAssignments
+from service.store.places import PostgresPlaces
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.assignments import Assignments
@@ -34,12 +35,12 @@ KIM = Buyer(name="Kim", email="kim@example.com")
 
 @pytest.fixture
 def assignments(engine: Engine, queue: RedisTicketQueue) -> Assignments:
-    return Assignments(store=PostgresAssignments(engine), queue=queue)
+    return Assignments(store=PostgresAssignments(engine), queue=queue, places=PostgresPlaces(engine))
 
 
 @pytest.fixture
 def lifecycle(engine: Engine, queue: RedisTicketQueue) -> Lifecycle:
-    return Lifecycle(store=PostgresAssignments(engine), queue=queue)
+    return Lifecycle(store=PostgresAssignments(engine), queue=queue, places=PostgresPlaces(engine))
 
 
 @pytest.fixture
@@ -184,8 +185,8 @@ def test_an_admin_moves_a_ticket_to_another_agent(
     moved = lifecycle.assign(hand[0].id, agent_id=bob, actor_id=None)
     assert (moved.agent_id, moved.epoch, moved.status) == (bob, 2, TicketStatus.ASSIGNED)
     assert [ticket.id for ticket in assignments.held(bob).tickets] == [hand[0].id]
-    assert queue.settled(bob) == {hand[0].id}
-    assert hand[0].id not in queue.settled(agent)
+    assert queue.hand(bob).settled == {hand[0].id}
+    assert hand[0].id not in queue.hand(agent).settled
     with pytest.raises(NotFound):
         lifecycle.start(agent, hand[0].id)
 

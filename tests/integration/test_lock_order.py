@@ -40,6 +40,13 @@ ACTS: dict[str, tuple[int, int, Callable[[Container], object]]] = {
     "change": (BOB, HELD, lambda made: made.tickets.update(HELD, TicketChanges(priority=Priority.LOW), actor_id=None)),
     "deactivate": (BOB, HELD, lambda made: made.agents.update(BOB, AgentChanges(is_active=False), actor_id=None)),
     "remove agent": (BOB, HELD, lambda made: made.agents.delete(BOB, actor_id=None)),
+    "return all, tried": (BOB, HELD, lambda made: made.assignments.return_all(BOB, actor_id=None, dry_run=True)),
+    "reassign all": (ANN, HELD, lambda made: made.bulk.reassign_all(BOB, to_agent_id=ANN, actor_id=None)),
+    "reassign all, tried": (
+        ANN,
+        HELD,
+        lambda made: made.bulk.reassign_all(BOB, to_agent_id=ANN, actor_id=None, dry_run=True),
+    ),
     "reassign": (ANN, HELD, lambda made: made.lifecycle.assign(HELD, agent_id=ANN, actor_id=None)),
 }
 
@@ -79,14 +86,27 @@ def test_no_ticket_is_locked_before_its_agent(made: Container, engine: Engine, n
         connection.execute(text(IS_FREE.format(table="tickets")), {"id": ticket_id})
 
 
-def test_agents_are_locked_in_the_order_of_their_ids(made: Container, engine: Engine) -> None:
+@pytest.mark.parametrize("name", ["reassign", "reassign all", "reassign all, tried"])
+def test_agents_are_locked_in_the_order_of_their_ids(made: Container, engine: Engine, name: str) -> None:
     """Bob's ticket goes to Ann: while her row, the first, is with somebody else, Bob's is left alone."""
-
-    def to_ann() -> None:
-        made.lifecycle.assign(HELD, agent_id=ANN, actor_id=None)
-
-    with waiting_for_agent(engine, ANN, to_ann), engine.connect() as connection:
+    _, _, to_ann = ACTS[name]
+    with waiting_for_agent(engine, ANN, lambda: to_ann(made)), engine.connect() as connection:
         connection.execute(text(IS_FREE.format(table="agents")), {"id": BOB})
+
+
+def test_a_rehearsal_waits_for_no_third_agent(made: Container, engine: Engine, make_agent: Make) -> None:
+    """While it waits for Ann, one of Bob's tickets goes to Cleo, whose row it would have to lock out of turn."""
+    cleo, gone = make_agent("cleo"), HELD + 1
+    with ThreadPoolExecutor(1) as pool, engine.begin() as with_cleo:
+        with engine.begin() as with_ann:
+            with_ann.execute(LOCK_AGENT, {"id": ANN})
+            trying = pool.submit(made.bulk.reassign_all, BOB, to_agent_id=ANN, actor_id=None, dry_run=True)
+            with engine.connect() as connection:
+                assert wait_until(lambda: _waiters(connection) > 0, 10)
+            made.lifecycle.assign(gone, agent_id=cleo, actor_id=None)
+            with_cleo.execute(LOCK_AGENT, {"id": cleo})
+        results = trying.result()
+    assert [result.ticket_id for result in results if result.error] == [gone]
 
 
 def test_without_a_queue_nobody_waits_for_tickets_that_others_are_taking(

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 
 from service.domain.model import HELD, Priority, QueuedTicket
 from service.store.assignments import PostgresAssignments
+from service.store.places import PostgresPlaces
 from service.store.tickets import PostgresTickets
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
@@ -37,9 +38,10 @@ class Desk:
 
     def __init__(self, engine: Engine, queue: RedisTicketQueue) -> None:
         store = PostgresAssignments(engine)
-        self.tickets = Tickets(store=PostgresTickets(engine), queue=queue)
-        self.assignments = Assignments(store=store, queue=queue)
-        self.lifecycle = Lifecycle(store=store, queue=queue)
+        places = PostgresPlaces(engine)
+        self.tickets = Tickets(store=PostgresTickets(engine), queue=queue, places=places)
+        self.assignments = Assignments(store=store, queue=queue, places=places)
+        self.lifecycle = Lifecycle(store=store, queue=queue, places=places)
 
     def create(self, count: int, priorities: list[Priority]) -> None:
         for n in range(count):

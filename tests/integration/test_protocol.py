@@ -13,6 +13,7 @@ from service.domain.errors import AgentAway, AgentInactive
 from service.domain.model import Priority, QueuedTicket, TicketStatus
 from service.store.agents import PostgresAgents
 from service.store.assignments import PostgresAssignments
+from service.store.places import PostgresPlaces
 from service.store.tickets import PostgresTickets
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
@@ -82,10 +83,12 @@ class Desk:
 
     def __init__(self, engine: Engine, queue: RedisTicketQueue) -> None:
         store = PostgresAssignments(engine)
-        self.tickets = Tickets(store=PostgresTickets(engine), queue=queue)
-        self.assignments = Assignments(store=store, queue=queue)
-        self.lifecycle = Lifecycle(store=store, queue=queue)
-        self.agents = Agents(store=PostgresAgents(engine), queue=queue, passwords=Passwords())
+        self.tickets = Tickets(store=PostgresTickets(engine), queue=queue, places=PostgresPlaces(engine))
+        self.assignments = Assignments(store=store, queue=queue, places=PostgresPlaces(engine))
+        self.lifecycle = Lifecycle(store=store, queue=queue, places=PostgresPlaces(engine))
+        self.agents = Agents(
+            store=PostgresAgents(engine), queue=queue, places=PostgresPlaces(engine), passwords=Passwords()
+        )
 
 
 @pytest.fixture
@@ -112,11 +115,11 @@ def day(engine: Engine, listening: Listening, make_agent: Make) -> tuple[int, in
 
 
 def test_the_queue_hears_of_nothing_before_it_is_committed(listening: Listening, day: tuple[int, int]) -> None:
-    _, bob = day
+    ann, bob = day
     committed = {
         "enqueue": {(TicketStatus.OPEN, None)},
-        "hold": {(TicketStatus.ASSIGNED, bob)},
-        "remove": {(TicketStatus.ASSIGNED, bob), (None, None)},
+        "hold": {(TicketStatus.ASSIGNED, ann), (TicketStatus.ASSIGNED, bob)},
+        "remove": {(TicketStatus.ASSIGNED, ann), (TicketStatus.ASSIGNED, bob), (None, None)},
         "unhold": {(TicketStatus.OPEN, None), (TicketStatus.RESOLVED, bob)},
     }
     assert {told.what for told in listening.told} == set(committed)
@@ -175,7 +178,7 @@ def test_an_agent_who_left_after_the_pop_is_given_nothing(
     meanwhile.happening = lambda: execute(engine, change, id=agent)
     store = PostgresAssignments(engine)
     with pytest.raises(error):
-        Assignments(store=store, queue=meanwhile).fetch(agent)
+        Assignments(store=store, queue=meanwhile, places=PostgresPlaces(engine)).fetch(agent)
     assert store.hand(agent) == []
     assert [int(entry) for entry in redis_client.lrange(keys.queue(Priority.MEDIUM), 0, -1)] == created
     assert redis_client.scard(keys.held(agent)) == redis_client.zcard(keys.claims) == 0
@@ -188,7 +191,7 @@ def test_what_the_cap_cuts_off_goes_back_to_its_place(
     by_hand = created[-13:]
     give = "UPDATE tickets SET status = 'assigned', agent_id = :agent, epoch = epoch + 1 WHERE id = ANY (:ids)"
     meanwhile.happening = lambda: execute(engine, give, agent=agent, ids=by_hand)
-    hand = Assignments(store=PostgresAssignments(engine), queue=meanwhile).fetch(agent)
+    hand = Assignments(store=PostgresAssignments(engine), queue=meanwhile, places=PostgresPlaces(engine)).fetch(agent)
     assert [ticket.id for ticket in hand.tickets] == created[:2] + by_hand
     assert hand.assigned_now == 2
     assert [int(entry) for entry in redis_client.lrange(keys.queue(Priority.MEDIUM), 0, -1)] == created[2:]
@@ -199,7 +202,7 @@ def test_phantoms_are_replaced_from_the_queue_as_long_as_there_are_few(
     engine: Engine, queue: RedisTicketQueue, make_agent: Make, make_tickets: MakeMany, redis_client: Redis, keys: Keys
 ) -> None:
     ann, bob, created = make_agent("ann"), make_agent("bob"), make_tickets(40)
-    subject = Assignments(store=PostgresAssignments(engine), queue=queue)
+    subject = Assignments(store=PostgresAssignments(engine), queue=queue, places=PostgresPlaces(engine))
     subject.fetch(ann)
     redis_client.lpush(keys.queue(Priority.MEDIUM), *reversed(created[:15]))
     hand = subject.fetch(bob)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from unittest.mock import ANY
 from uuid import uuid4
 
 import pytest
@@ -11,11 +12,11 @@ from redis import Redis
 
 from service.domain.errors import QueueUnavailable
 from service.domain.model import Priority, QueuedTicket
-from service.ticket_queue.audit import QUARANTINE_LIMIT, RedisQueueAudit
+from service.ticket_queue.audit import MAX_WALK, QUARANTINE_LIMIT, RedisQueueAudit
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
-from service.usecases.ports.queue import HeldSet
+from service.usecases.ports.queue import HeldSet, Repaired
 
 MEDIUM = Priority.MEDIUM
 
@@ -79,37 +80,90 @@ def test_looks_up_what_lies_close_together_far_apart_and_at_the_ends(
         assert audit.queued(tickets(wanted)) == wanted & set(present)
 
 
-def test_evicts_from_any_depth(audit: RedisQueueAudit, redis_client: Redis, keys: Keys) -> None:
+def test_takes_out_from_any_depth_of_a_short_queue(audit: RedisQueueAudit, redis_client: Redis, keys: Keys) -> None:
     redis_client.rpush(keys.queue(MEDIUM), *range(1, 5_001))
     gone = random.Random(5).sample(range(1, 5_001), 600)
     absent = [6_000, 6_001]
-    assert audit.evict(tickets([*gone, *absent])) == frozenset(gone)
+    assert audit.take_out(tickets([*gone, *absent])) == Repaired(count=600, ids=frozenset(gone))
     left = [int(entry) for entry in redis_client.lrange(keys.queue(MEDIUM), 0, -1)]
     assert left == [ticket_id for ticket_id in range(1, 5_001) if ticket_id not in set(gone)]
 
 
-def test_evicts_every_occurrence_from_a_queue_in_disorder(
-    audit: RedisQueueAudit, redis_client: Redis, keys: Keys
+def test_names_what_stands_too_deep_in_a_long_queue(
+    audit: RedisQueueAudit, queue: RedisTicketQueue, redis_client: Redis, keys: Keys
 ) -> None:
-    redis_client.rpush(keys.queue(MEDIUM), 9, 1, 9, 2, 3, 1, 9)
-    assert audit.evict(tickets([9, 1, 77]), everywhere=True) == {9, 1}
-    assert redis_client.lrange(keys.queue(MEDIUM), 0, -1) == ["2", "3"]
+    length = 2 * MAX_WALK + 20_001
+    present = range(2, 2 * length + 2, 2)
+    for start in range(0, length, 10_000):
+        redis_client.rpush(keys.queue(MEDIUM), *present[start : start + 10_000])
+    middle = length + 1 - (length % 2)
+    near = [4, 2 * MAX_WALK, 2 * length - 2 * MAX_WALK + 2, 2 * length]
+    assert audit.take_out(tickets([*near, middle - middle % 2])).deep == tuple(tickets([middle - middle % 2]))
+    assert audit.put_in(tickets([*near, middle])) == Repaired(count=3, deep=tuple(tickets(sorted([near[2], middle]))))
+    assert queue.enqueue(tickets([near[2], middle])) == 2
+    entries = redis_client.lrange(keys.queue(MEDIUM), 0, -1)
+    assert list(map(int, entries)) == sorted([*present, middle])
+
+
+@pytest.mark.parametrize("call", ["queued", "put_in", "take_out"])
+def test_calls_go_on_where_the_budget_ended(
+    audit: RedisQueueAudit, redis_client: Redis, keys: Keys, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a budget for one id a call, the outcome is the same as with one for all."""
+    monkeypatch.setattr("service.ticket_queue.audit.BUDGET", 1)
+    chosen = random.Random(3)
+    present = sorted(chosen.sample(range(1, 4_000), 1_500))
+    wanted = chosen.sample(range(1, 4_000), 300)
+    redis_client.rpush(keys.queue(MEDIUM), *present)
+    both, either = set(wanted) & set(present), set(wanted) | set(present)
+    outcome = getattr(audit, call)(tickets(wanted))
+    left = [int(entry) for entry in redis_client.lrange(keys.queue(MEDIUM), 0, -1)]
+    expected = {
+        "queued": (frozenset(both), present),
+        "put_in": (Repaired(count=len(wanted) - len(both)), sorted(either)),
+        "take_out": (Repaired(count=len(both), ids=frozenset(both)), sorted(set(present) - both)),
+    }
+    assert (outcome, left) == expected[call]
+
+
+def test_nothing_is_put_into_a_queue_that_is_not_trusted(audit: RedisQueueAudit, queue: RedisTicketQueue) -> None:
+    audit.distrust()
+    assert audit.put_in(tickets([1, 2])) == Repaired(count=0)
+    assert queue.depths()[MEDIUM] == 0
 
 
 def test_the_quarantine_is_bounded_and_keeps_the_newest(
     audit: RedisQueueAudit, redis_client: Redis, keys: Keys
 ) -> None:
     poison = [f"x{number}" for number in range(QUARANTINE_LIMIT + 50)]
-    redis_client.rpush(keys.queue(MEDIUM), 1, *poison, 2)
-    assert audit.evict_poison(MEDIUM) == len(poison)
-    assert redis_client.lrange(keys.queue(MEDIUM), 0, -1) == ["1", "2"]
+    audit.quarantine([])
+    audit.quarantine(poison[:30])
+    audit.quarantine(poison[30:])
     assert redis_client.lrange(keys.quarantine, 0, -1) == poison[50:]
 
 
-def test_finds_poison_behind_many_good_entries(audit: RedisQueueAudit, redis_client: Redis, keys: Keys) -> None:
-    redis_client.rpush(keys.queue(MEDIUM), "bad", *range(1, 12_001), "bad", 12_002)
-    assert audit.evict_poison(MEDIUM) == 2
-    assert redis_client.llen(keys.queue(MEDIUM)) == 12_001
+def test_the_head_of_a_staged_list_can_be_replaced(audit: RedisQueueAudit) -> None:
+    audit.stage(token="t", priority=MEDIUM, ids=[1, 2, 3, 4, 5], ttl_s=60)
+    assert audit.staged_first(token="t", priority=MEDIUM, count=3) == (1, 2, 3)
+    audit.restage_first(token="t", priority=MEDIUM, count=3, ids=[2, 3])
+    assert audit.staged_first(token="t", priority=MEDIUM, count=9) == (2, 3, 4, 5)
+    audit.restage_first(token="t", priority=MEDIUM, count=4, ids=[])
+    assert audit.staged_first(token="t", priority=MEDIUM, count=9) == ()
+
+
+def test_a_snapshot_has_the_claims_of_the_same_instant(
+    audit: RedisQueueAudit, queue: RedisTicketQueue, redis_client: Redis
+) -> None:
+    queue.enqueue(tickets(range(1, 11)))
+    popped = queue.claim(claim_id=uuid4(), agent_id=7, wanted=2, capacity=15, priorities=(MEDIUM,))
+    audit.snapshot(token="t", ttl_s=60)
+    queue.settle(popped)
+    queue.claim(claim_id=uuid4(), agent_id=8, wanted=2, capacity=15, priorities=(MEDIUM,))
+    assert audit.snapshot_claimed(token="t") == {1, 2}
+    assert audit.claimed() == {3, 4}
+    audit.drop_snapshot(token="t")
+    assert not list(redis_client.scan_iter("*snap*"))
+    assert audit.snapshot_claimed(token="t") == frozenset()
 
 
 def test_lists_claims_by_age_and_ends_them_once(
@@ -135,17 +189,18 @@ def test_lists_claims_by_age_and_ends_them_once(
 def test_reads_held_sets_and_what_does_not_belong_in_them(
     audit: RedisQueueAudit, redis_client: Redis, keys: Keys
 ) -> None:
-    redis_client.sadd(keys.held(7), 1, 2, "x")
+    redis_client.sadd(keys.held(7), 1, 2, "x", b"\xff\xfe")
     redis_client.sadd(keys.held(8), 3)
     redis_client.sadd(f"{keys.held(9)}x", 3)
     assert sorted(audit.held_agents()) == [7, 8]
     assert audit.held_sets([7, 8, 9]) == {
-        7: HeldSet(ids=frozenset({1, 2}), poison=("x",)),
+        7: HeldSet(ids=frozenset({1, 2}), poison=ANY),
         8: HeldSet(ids=frozenset({3})),
         9: HeldSet(ids=frozenset()),
     }
     assert audit.held(7) == {1, 2}
-    assert audit.evict_held_poison(7, ["x"]) == 1
+    assert sorted(audit.held_sets([7])[7].poison) == ["\\xff\\xfe", "x"]
+    assert audit.evict_held_poison(7) == 2
     assert redis_client.smembers(keys.held(7)) == {"1", "2"}
 
 
@@ -211,15 +266,19 @@ def test_a_server_that_is_away_is_a_fact(keys: Keys) -> None:
         lambda: audit.drop_snapshot(token="t"),
         lambda: audit.queued(tickets([1])),
         lambda: audit.first(MEDIUM, count=1),
-        lambda: audit.evict(tickets([1])),
-        lambda: audit.evict_poison(MEDIUM),
+        lambda: audit.put_in(tickets([1])),
+        lambda: audit.take_out(tickets([1])),
+        lambda: audit.quarantine(["x"]),
+        lambda: audit.snapshot_claimed(token="t"),
+        lambda: audit.staged_first(token="t", priority=MEDIUM, count=1),
+        lambda: audit.restage_first(token="t", priority=MEDIUM, count=1, ids=[]),
         lambda: audit.open_claims(older_than_s=0),
         audit.claimed,
         audit.broken_claims,
         lambda: audit.evict_broken_claims(["x"]),
         lambda: list(audit.held_agents()),
         lambda: audit.held_sets([1]),
-        lambda: audit.evict_held_poison(1, ["x"]),
+        lambda: audit.evict_held_poison(1),
         lambda: audit.stage(token="t", priority=MEDIUM, ids=[1], ttl_s=1),
         lambda: audit.publish(token="t", lengths={}),
         lambda: audit.drop_staged(token="t"),

@@ -33,9 +33,9 @@ def test_a_claim_is_in_the_ledger_until_settled(queue: RedisTicketQueue, redis_c
     assert abs(score - redis_client.time()[0] * 1000) < 5_000
     assert redis_client.smembers(keys.held(1)) == {"1", "2"}
     assert 0 < redis_client.ttl(keys.reply(popped.claim_id)) <= 60
-    queue.settle(popped, refused=[2])
+    queue.settle(popped)
     assert redis_client.zcard(keys.claims) == 0
-    assert redis_client.smembers(keys.held(1)) == {"1"}
+    assert redis_client.smembers(keys.held(1)) == {"1", "2"}
 
 
 def test_poison_is_quarantined_and_costs_nothing(queue: RedisTicketQueue, redis_client: Redis, keys: Keys) -> None:
@@ -110,9 +110,9 @@ def test_hand_outs_before_an_older_ticket_are_counted(
 
 
 def test_removal_leaves_what_is_deep_inside(queue: RedisTicketQueue, redis_client: Redis, keys: Keys) -> None:
-    redis_client.rpush(keys.queue(MEDIUM), *range(1, 5_001))
-    assert queue.remove(tickets(900, 2_500, 4_500)) == 2
-    assert redis_client.llen(keys.queue(MEDIUM)) == 4_998
+    redis_client.rpush(keys.queue(MEDIUM), *range(1, 60_001))
+    assert queue.remove(tickets(19_000, 30_000, 41_000)) == 2
+    assert redis_client.llen(keys.queue(MEDIUM)) == 59_998
 
 
 def test_every_key_shares_one_hash_tag(keys: Keys) -> None:
@@ -135,10 +135,10 @@ def test_every_script_says_what_it_takes(path) -> None:  # type: ignore[no-untyp
 
 
 def test_a_call_with_other_names_than_the_header_is_refused(redis_client: Redis) -> None:
-    with pytest.raises(TypeError, match=r"settle\.lua takes held claims"):
-        script("settle").run(redis_client, {"held": "x"}, {"member": "x", "unhold": []})
+    with pytest.raises(TypeError, match=r"end_claim\.lua takes claims reply"):
+        script("end_claim").run(redis_client, {"claims": "x"}, {"member": "x"})
     with pytest.raises(KeyError):
-        script("settle").run(redis_client, {"held": "x", "claim": "y"}, {"member": "x", "unhold": []})
+        script("end_claim").run(redis_client, {"claims": "x", "answer": "y"}, {"member": "x"})
 
 
 def test_what_lua_packs_python_unpacks() -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
-from service.domain.model import Priority, QueuedTicket
+from service.domain.model import Priority
 from service.store.open_tickets import PostgresOpenTickets
 from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
+from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.queue import SnapshotPage
-from service.usecases.ports.reconcile import RunStatus
+from service.usecases.ports.reconcile import RunFilter, RunStatus, Tier
 from tests.integration.reconciling import MEDIUM, World, tickets
 
 MakeTickets = Callable[..., list[int]]
@@ -166,27 +168,79 @@ def test_no_snapshot_or_staging_key_is_left_behind(world: World, make_tickets: M
     assert set(world.client.scan_iter()) == {world.keys.generation, world.keys.queue(MEDIUM)}
 
 
-def test_tickets_queued_during_a_rebuild_of_a_live_queue_are_not_lost(world: World, make_tickets: MakeTickets) -> None:
-    """A queue in disorder is distrusted while it is built anew, so that no writer's id lands in a list about to go."""
+def test_a_live_queue_serves_while_it_is_built_anew(
+    world: World, make_tickets: MakeTickets, make_agent: MakeAgent
+) -> None:
+    """What is queued and dealt meanwhile lands in a list about to go, and must be right in the new one."""
     ids = make_tickets(3_000)
-    world.client.delete(world.keys.queue(MEDIUM))
-    world.client.lpush(world.keys.queue(MEDIUM), *ids)
-    late: list[int] = []
-    trusted: list[bool] = []
+    ann = make_agent()
+    world.client.rpush(world.keys.queue(MEDIUM), "poison")
+    world.assign(ann, ids[2_900])
+    world.queue.remove(tickets(ids[2_900]))
+    served: list[list[int]] = []
 
-    class Late(PostgresOpenTickets):
-        pages = 0
+    def meanwhile() -> None:
+        popped = world.queue.claim(claim_id=uuid4(), agent_id=ann, wanted=14, capacity=15, priorities=(MEDIUM,))
+        world.assign(ann, *(ticket.id for ticket in popped.tickets), hold=False)
+        world.queue.settle(popped)
+        served.append([ticket.id for ticket in popped.tickets])
+        new = make_tickets(1)
+        world.queue.enqueue(tickets(*new))
+        world.reopen(ids[2_900])
+        world.queue.unhold(ann, [ids[2_900]])
+        world.queue.enqueue(tickets(ids[2_900]))
+
+    class Meanwhile(PostgresOpenTickets):
+        passes = 0
 
         def open_pages(self, priority: Priority, *, size: int) -> Iterator[list[int]]:
-            Late.pages += 1
-            for page in super().open_pages(priority, size=size):
-                if Late.pages > 3 and not late:
-                    trusted.append(world.queue.is_trusted())
-                    late.extend(make_tickets(1, "high"))
-                    world.queue.enqueue([QueuedTicket(late[0], Priority.HIGH)])
+            self.passes += priority is MEDIUM
+            for number, page in enumerate(super().open_pages(priority, size=size)):
                 yield page
+                if (self.passes, number) == (2, 50):
+                    meanwhile()
 
-    world.reconciler(open_tickets=Late(world.engine)).run(tier="full", trigger="test")
-    assert late
-    assert trusted == [False]
+    run = world.reconciler(open_tickets=Meanwhile(world.engine)).run(tier="full", trigger="test")
+    assert served == [ids[:14]]
+    assert run.repaired == {"poison": 1, "rebuilt": 1}
     world.check_in_line()
+    assert world.full().found == {}
+
+
+def test_what_is_missing_deep_in_a_long_queue_is_mended_without_a_walk(
+    world: World, make_tickets: MakeTickets, make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.ticket_queue.audit.MAX_WALK", 100)
+    ids = make_tickets(1_000)
+    ann = make_agent()
+    for place in (3, 500, 998):
+        world.client.lrem(world.keys.queue(MEDIUM), 0, ids[place])
+    world.assign(ann, ids[5], ids[600])
+    run = world.full()
+    assert run.repaired == {"missing": 3, "phantom": 2, "rebuilt": 1}
+    world.check_in_line()
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_a_few_tickets_are_moved_in_place_and_many_all_at_once(
+    world: World, make_tickets: MakeTickets, many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.usecases.reconciliation.settlement.IN_PLACE", 10)
+    ids = make_tickets(100)
+    for ticket_id in ids[20 : 31 if many else 30]:
+        world.client.lrem(world.keys.queue(MEDIUM), 0, ticket_id)
+    assert world.full().repaired == ({"missing": 11, "rebuilt": 1} if many else {"missing": 10})
+    world.check_in_line()
+
+
+def test_what_a_fast_run_cannot_mend_in_place_a_full_one_does(
+    world: World, make_tickets: MakeTickets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.usecases.reconciliation.settlement.IN_PLACE", 4)
+    ids = make_tickets(100)
+    world.client.ltrim(world.keys.queue(MEDIUM), 0, 92)
+    fast = world.fast()
+    [full] = world.runs.page(RunFilter(tiers=(Tier.FULL,)), PageRequest()).items
+    assert (fast.found, fast.repaired) == ({"missing": 4}, {"missing": 4})
+    assert (full.trigger, full.repaired) == ("fast run", {"missing": 3})
+    assert world.queued() == ids

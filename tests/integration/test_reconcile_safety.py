@@ -18,6 +18,7 @@ from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys, claim_member
 from service.ticket_queue.queue import RedisTicketQueue
+from service.usecases.ports.queue import Repaired
 from service.usecases.ports.reconcile import Lease, OpenTicket, RunRequest, RunStatus, Tier
 from service.usecases.reconciliation.second_look import SecondLook
 from tests.integration.reconciling import MEDIUM, World, tickets
@@ -73,18 +74,18 @@ def test_a_dry_run_leaves_keys_of_a_wrong_type_alone(world: World) -> None:
 
 
 class RacingAudit(RedisQueueAudit):
-    """An audit that lets something happen right after it has evicted tickets, or right before."""
+    """An audit that lets something happen right after it has taken tickets out, or right before."""
 
     before: Callable[[], None] | None = None
     after: Callable[[], None] | None = None
 
-    def evict(self, tickets: Sequence[QueuedTicket], *, everywhere: bool = False) -> frozenset[int]:
+    def take_out(self, tickets: Sequence[QueuedTicket]) -> Repaired:
         if self.before is not None:
             self.before()
-        gone = super().evict(tickets, everywhere=everywhere)
+        done = super().take_out(tickets)
         if self.after is not None:
             self.after()
-        return gone
+        return done
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

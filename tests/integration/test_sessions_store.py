@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event, text
 from service.domain.errors import NotSignedIn, WrongCredentials
 from service.domain.model import Principal, Role
 from service.store.engine import transaction
+from service.store.places import PostgresPlaces
 from service.store.sessions import PRINCIPAL, PostgresSessions
 from service.store.users import PostgresUsers
 from service.usecases.passwords import Passwords
@@ -31,7 +32,9 @@ PASSWORDS = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 @pytest.fixture
 def users(engine: Engine) -> Users:
-    return Users(store=PostgresUsers(engine), queue=MemoryTicketQueue(), passwords=PASSWORDS)
+    return Users(
+        store=PostgresUsers(engine), queue=MemoryTicketQueue(), places=PostgresPlaces(engine), passwords=PASSWORDS
+    )
 
 
 @pytest.fixture

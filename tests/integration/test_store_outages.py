@@ -148,7 +148,10 @@ def test_a_connection_lost_on_its_way_back_to_the_pool_is_nobodys_trouble(throug
     assert _ask(through) == 7
 
 
-KILL = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'fairdeal-outages'"
+KILL = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = 'fairdeal-outages'"
+)
 
 
 def test_a_session_ended_at_work_is_one_fact(through: Engine, engine: Engine) -> None:
@@ -177,6 +180,12 @@ def test_a_server_that_takes_no_writes_is_one_fact(through: Engine, how: object)
         connection.execute(text("SET default_transaction_read_only = on"))
         connection.execute(text("SET transaction_read_only = on"))
         connection.execute(text("INSERT INTO tickets (subject) VALUES ('written')"))
+
+
+def test_a_server_at_a_loss_is_one_fact(through: Engine) -> None:
+    """A file that must not grow is an internal error to PostgreSQL, and so is this."""
+    with _within_bounds(), statement(through) as connection:
+        connection.execute(text("DO $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'XX000'; END $$"))
 
 
 def test_a_server_that_takes_no_writes_is_not_ready(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 from redis import Redis
 from sqlalchemy import Engine, text
@@ -10,13 +11,13 @@ from sqlalchemy import Engine, text
 from service.bootstrap import Container
 from service.domain.model import Priority
 from service.ticket_queue.keys import Keys
-from service.usecases.ticket_files import ImportFormat
+from service.usecases.ticket_files import FileFormat
 from service.usecases.ticket_import import ImportBatch
 
 
 def load(container: Container, content: str, *, dry_run: bool = False) -> list[ImportBatch]:
     source = io.BytesIO(content.encode())
-    batches = container.ticket_import.batches(source, format=ImportFormat.CSV, actor_id=None, dry_run=dry_run)
+    batches = container.ticket_import.batches(source, format=FileFormat.CSV, actor_id=None, dry_run=dry_run)
     return list(batches)
 
 
@@ -37,6 +38,61 @@ def test_imported_tickets_are_queued_in_the_order_of_the_file(
         assert [tuple(row) for row in connection.execute(query)] == [("import", 2_500)]
         first = connection.execute(text("SELECT subject FROM tickets ORDER BY id LIMIT 3")).scalars().all()
     assert first == ["Ticket 0", "Ticket 1", "Ticket 2"]
+
+
+def rows_of(batches: list[ImportBatch]) -> list[tuple[int | None, bool]]:
+    return [(row.ticket_id, row.is_new) for batch in batches for row in batch.rows]
+
+
+def test_an_import_repeated_makes_no_second_ticket(
+    container: Container, redis_client: Redis, keys: Keys, engine: Engine
+) -> None:
+    first = rows_of(load(container, "subject,external_id\nOne,a\nTwo,\nThree,c\n"))
+    assert [is_new for _, is_new in first] == [True, True, True]
+    ids = [ticket_id for ticket_id, _ in first]
+    again = rows_of(load(container, "subject,external_id\nFour,d\nOne more,a\nThree,c\n"))
+    assert again[1:] == [(ids[0], False), (ids[2], False)]
+    assert again[0][1]
+    queued = list(map(int, redis_client.lrange(keys.queue(Priority.MEDIUM), 0, -1)))
+    assert queued == sorted([*(ticket_id for ticket_id in ids if ticket_id), again[0][0] or 0])
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM ticket_events")).scalar_one() == 4
+        query = text("SELECT subject, external_id FROM tickets ORDER BY id")
+        assert [tuple(row) for row in connection.execute(query)] == [
+            ("One", "a"),
+            ("Two", None),
+            ("Three", "c"),
+            ("Four", "d"),
+        ]
+
+
+def test_an_external_id_given_twice_in_a_file_is_one_ticket(container: Container) -> None:
+    (first, is_new), (second, is_new_too), (other, _) = rows_of(
+        load(container, "subject,external_id\nOne,a\nTwo,a\nThree,\n")
+    )
+    assert (first, is_new, is_new_too) == (second, True, False)
+    assert other not in (None, first)
+
+
+def test_a_deleted_ticket_is_not_brought_back(container: Container, engine: Engine) -> None:
+    [(ticket_id, _)] = rows_of(load(container, "subject,external_id\nOne,a\n"))
+    assert ticket_id is not None
+    container.tickets.delete(ticket_id, actor_id=None)
+    assert rows_of(load(container, "subject,external_id\nOne,a\n")) == [(ticket_id, False)]
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM tickets WHERE deleted_at IS NULL")).scalar_one() == 0
+
+
+def test_the_same_file_imported_by_several_at_once_is_there_once(container: Container, engine: Engine) -> None:
+    rows = [f"Ticket {n},x{n}" for n in range(1_500)]
+    files = ["subject,external_id\n" + "\n".join(rows[::step]) + "\n" for step in (1, -1, 1, -1)]
+    with ThreadPoolExecutor(4) as pool:
+        results = [rows_of(batches) for batches in pool.map(lambda content: load(container, content), files)]
+    assert sum(is_new for result in results for _, is_new in result) == 1_500
+    assert results[0] == [(ticket_id, mine) for (ticket_id, _), (_, mine) in zip(results[2], results[0], strict=True)]
+    assert {ticket_id for ticket_id, _ in results[1]} == {ticket_id for ticket_id, _ in results[0]}
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM tickets")).scalar_one() == 1_500
 
 
 def test_a_dry_run_leaves_no_trace(container: Container, redis_client: Redis, keys: Keys, engine: Engine) -> None:

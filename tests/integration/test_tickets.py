@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from service.domain.errors import InvalidInput, NotFound, StaleEpoch
 from service.domain.model import Cause, Principal, Priority, Role, TicketStatus
 from service.store.assignments import PostgresAssignments
+from service.store.places import PostgresPlaces
 from service.store.tickets import PostgresTickets
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
@@ -30,12 +31,12 @@ ADMIN = Principal(user_id=1, username="root", role=Role.ADMIN, session_id=uuid4(
 
 @pytest.fixture
 def tickets(engine: Engine, queue: RedisTicketQueue) -> Tickets:
-    return Tickets(store=PostgresTickets(engine), queue=queue)
+    return Tickets(store=PostgresTickets(engine), queue=queue, places=PostgresPlaces(engine))
 
 
 @pytest.fixture
 def assignments(engine: Engine, queue: RedisTicketQueue) -> Assignments:
-    return Assignments(store=PostgresAssignments(engine), queue=queue)
+    return Assignments(store=PostgresAssignments(engine), queue=queue, places=PostgresPlaces(engine))
 
 
 @pytest.fixture
@@ -78,7 +79,9 @@ def test_concurrent_creators_cannot_invert_the_order(tickets: Tickets, queued: Q
 
 def test_a_ticket_is_created_though_the_queue_is_away(engine: Engine, keys: Keys) -> None:
     nobody = RedisTicketQueue(make_client("redis://127.0.0.1:1/0", timeout_ms=200), keys)
-    ticket = Tickets(store=PostgresTickets(engine), queue=nobody).create(TicketDraft(subject="x"), actor_id=None)
+    ticket = Tickets(store=PostgresTickets(engine), queue=nobody, places=PostgresPlaces(engine)).create(
+        TicketDraft(subject="x"), actor_id=None
+    )
     assert ticket.status is TicketStatus.OPEN
 
 
@@ -153,7 +156,7 @@ def test_a_deleted_ticket_leaves_queue_and_hand_and_is_found_nowhere(
             tickets.delete(ticket_id, actor_id=None)
     assert queued(Priority.MEDIUM) == [4]
     assert [ticket.id for ticket in assignments.held(agent).tickets] == [2]
-    assert queue.settled(agent) == {2}
+    assert queue.hand(agent).settled == {2}
     assert tickets.page(TicketFilter(), PageRequest(), viewer=ADMIN).total == 2
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from service.domain.model import Priority, Role, User
+from service.store.places import PostgresPlaces
 from service.store.uniqueness import taken_values_as_facts
 from service.store.users import PostgresUsers
 from service.ticket_queue.keys import Keys
@@ -36,7 +37,12 @@ HUGE = 2**63
 @pytest.fixture
 def users(engine: Engine) -> Users:
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    return Users(store=PostgresUsers(engine), queue=MemoryTicketQueue(), passwords=Passwords(hasher))
+    return Users(
+        store=PostgresUsers(engine),
+        queue=MemoryTicketQueue(),
+        places=PostgresPlaces(engine),
+        passwords=Passwords(hasher),
+    )
 
 
 def draft(username: str = "ann", role: Role = Role.OPERATOR, **values: Any) -> UserDraft:
@@ -225,7 +231,7 @@ def test_an_agent_who_stops_loses_the_hand_at_once(
     cause: str,
     note: str,
 ) -> None:
-    users = Users(store=PostgresUsers(engine), queue=queue, passwords=Passwords())
+    users = Users(store=PostgresUsers(engine), queue=queue, places=PostgresPlaces(engine), passwords=Passwords())
     admin, ann, bob = make_user(), make_agent("ann"), make_agent("bob")
     ids = make_tickets(6, enqueue=False)
     give(engine, ann, ids[:4])

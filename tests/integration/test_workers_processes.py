@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,8 +23,13 @@ from scripts.embedded_valkey import Valkey, embedded_valkey
 from scripts.ports import free_port
 from scripts.waiting import wait_until
 from service.domain.model import Priority
+from service.job_queue import RqJobQueue, make_job_client
+from service.store.import_jobs import PostgresImports
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
+from service.usecases.imports import Imports
+from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
+from service.usecases.ticket_files import FileFormat
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +60,11 @@ class Stage:
     def start_redis(self) -> None:
         self._server = Start(self._valkey, may_move=False).wait()
 
+    @property
+    def redis_url(self) -> str:
+        """Where Redis is, or would be."""
+        return self._valkey.url
+
     def kill_redis(self) -> None:
         if self._server is not None:
             self._server.process.kill()
@@ -68,6 +80,7 @@ class Stage:
             "QUEUE_PREFIX": PREFIX,
             "RECONCILE_FAST_S": "0.5",
             "RECONCILE_FULL_S": "3600",
+            "AWAY_GRACE_S": "1",
             "LOG_FORMAT": "text",
         }
         with self.log(what).open("ab") as log:
@@ -154,8 +167,27 @@ def test_worker_and_clock_mend_the_queue_through_outages_of_redis(
 
     assert _stop(clock, within_s=5) == 0
     assert _stop(worker, within_s=20) == 0
-    assert "Traceback" not in stage.said("worker") + stage.said("clock")
+    assert "Traceback" not in (said := stage.said("worker") + stage.said("clock")), said
     assert "secret" not in stage.said("worker") + stage.said("clock")
+
+
+def test_what_an_away_agent_has_not_begun_goes_back_by_itself(
+    stage: Stage, make_open: Callable[[int], list[int]], make_agent: Callable[..., int]
+) -> None:
+    agent_id, ids = make_agent(), make_open(3)
+    with stage.engine.begin() as connection:
+        hold = text(
+            "UPDATE tickets SET status = CASE id WHEN :begun THEN 'in_progress' ELSE 'assigned' END,"
+            " agent_id = :agent, epoch = epoch + 1, assigned_at = now()"
+        )
+        connection.execute(hold, {"begun": ids[1], "agent": agent_id})
+        connection.execute(text("UPDATE agents SET availability = 'away'"))
+    stage.spawn("worker")
+    stage.spawn("clock")
+    _eventually(lambda: stage.queued() == [ids[0], ids[2]], stage)
+    with stage.engine.connect() as connection:
+        held = connection.execute(text("SELECT id FROM tickets WHERE agent_id = :id"), {"id": agent_id})
+        assert held.scalars().all() == [ids[1]]
 
 
 def test_both_wait_for_a_redis_that_is_not_there_yet(stage: Stage, make_open: Callable[[int], list[int]]) -> None:
@@ -168,7 +200,7 @@ def test_both_wait_for_a_redis_that_is_not_there_yet(stage: Stage, make_open: Ca
     stage.kill_redis()
     assert _stop(clock, within_s=5) == 0
     assert _stop(worker, within_s=20) == 0, stage.said("worker")
-    assert "Traceback" not in stage.said("worker") + stage.said("clock")
+    assert "Traceback" not in (said := stage.said("worker") + stage.said("clock")), said
 
 
 def test_a_killed_worker_blocks_nothing_for_long(stage: Stage, make_open: Callable[[int], list[int]]) -> None:
@@ -207,3 +239,29 @@ def test_bad_settings_are_named_and_end_the_process(what: str) -> None:
     assert ended.returncode != 0
     assert "DATABASE_URL: is not set" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_an_import_outlives_its_worker(stage: Stage) -> None:
+    rows = 20_000
+    content = "subject\n" + "".join(f"Ticket {n}\n" for n in range(rows))
+    store = PostgresImports(stage.engine)
+    client = make_job_client(stage.redis_url, timeout_ms=2_000)
+    imports = Imports(store=store, ticket_import=None, jobs=RqJobQueue(client, prefix=PREFIX), clock=time.monotonic)  # type: ignore[arg-type]
+    job = imports.accept(io.BytesIO(content.encode()), format=FileFormat.CSV, on_error=OnError.SKIP, actor_id=None)
+    client.close()
+    assert isinstance(job, ImportJob)
+    worker = stage.spawn("worker")
+    _eventually(lambda: imports.get(job.id).line > 0, stage)
+    _end(worker)
+    left_at = imports.get(job.id)
+    assert left_at.line < rows, "the worker was faster than the test"
+    assert left_at.status is ImportStatus.RUNNING
+    with stage.engine.begin() as connection:
+        connection.execute(text("UPDATE imports SET seen_at = seen_at - interval '31 seconds'"))
+    stage.spawn("worker")
+    stage.spawn("clock")
+    _eventually(lambda: imports.get(job.id).status is ImportStatus.DONE, stage)
+    assert (imports.get(job.id).imported, imports.get(job.id).bad) == (rows, 0)
+    with stage.engine.connect() as connection:
+        query = text("SELECT count(*), count(DISTINCT subject) FROM tickets")
+        assert tuple(connection.execute(query).one()) == (rows, rows)

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from service.domain.errors import FairdealError, StoreUnavailable
+from service.domain.history import Replayed
 from service.domain.model import Level, Priority
 from service.usecases.ports.tickets import TicketDraft
 from tests.property.failpoints import Crash, Done, Fault
 from tests.property.model import AgentState, Model
 from tests.property.world import World
 
-READS = {"agent", "hand", "claimed_by", "get"}
+READS = {"agent", "hand", "claimed_by", "get", "places"}
 """Store calls that change nothing."""
 
 STAFF = (
@@ -125,6 +126,19 @@ class Desk(RuleBasedStateMachine):
         assert agents == self.model.agents
         for agent, state in agents.items():
             assert held[agent] == len(self.model.hand(agent)) <= state.capacity
+
+    @invariant()
+    def histories_lead_to_the_rows(self) -> None:
+        assert self.world.replayed() == {
+            ticket: Replayed(
+                status=state.status,
+                agent_id=state.agent,
+                epoch=state.epoch,
+                priority=state.priority,
+                deleted=state.deleted,
+            )
+            for ticket, state in self.model.tickets.items()
+        }
 
     @invariant()
     def queue_and_hands_are_in_line(self) -> None:

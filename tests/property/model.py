@@ -158,6 +158,11 @@ class Model:
     def reprioritised(self, ticket: int, priority: Priority) -> Model:
         return self._with(ticket, replace(self._found(ticket), priority=priority))
 
+    def noted(self, ticket: int) -> Model:
+        """Let somebody write a note, which changes nothing."""
+        self._found(ticket)
+        return self
+
     def removed(self, ticket: int) -> Model:
         return self._with(ticket, replace(self._found(ticket), deleted=True))
 

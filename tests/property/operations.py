@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from service.domain.model import Availability, Level, Priority
+from service.domain.model import Availability, Level, Principal, Priority, Role
 from service.usecases.assignments import Hand
 from service.usecases.ports.people import AgentChanges
 from service.usecases.ports.reconcile import RunStatus, Tier
@@ -17,6 +17,8 @@ from tests.property.failpoints import Done
 from tests.property.model import AgentState
 
 MOST_AGENTS = 6
+
+ADMIN = Principal(user_id=1_000, username="root", role=Role.ADMIN, session_id=UUID(int=1))
 
 AGENT = st.integers(0, MOST_AGENTS - 1)
 PICK = st.integers(0, 60)
@@ -65,6 +67,11 @@ class Operations(Desk):
     def delete_ticket(self, pick: int) -> None:
         ticket = self.ticket(pick)
         self.perform(lambda: self.model.removed(ticket), lambda: self.world.tickets.delete(ticket, actor_id=None))
+
+    @rule(pick=PICK)
+    def note(self, pick: int) -> None:
+        ticket = self.ticket(pick)
+        self.perform(lambda: self.model.noted(ticket), lambda: self.world.history.note(ticket, "So", author=ADMIN))
 
     @rule(priority=PRIORITY, again=st.booleans())
     def create_one(self, priority: Priority, *, again: bool) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from redis import Redis
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
+from service.domain.history import Replayed, replay
 from service.domain.model import Availability, Level, Priority, TicketStatus
 from service.store.agents import PostgresAgents
 from service.store.assignments import PostgresAssignments
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
 from service.store.open_tickets import PostgresOpenTickets
+from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
-from service.store.tables import metadata
+from service.store.rows import EVENT_COLUMNS, event
+from service.store.tables import metadata, ticket_events
+from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
 from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.breaker import CircuitBreaker
@@ -24,6 +29,7 @@ from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
+from service.usecases.history import History
 from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
 from service.usecases.passwords import Passwords
@@ -64,11 +70,15 @@ class World:
         queue = RedisTicketQueue(self._struck, keys, breaker=CircuitBreaker(clock=self.clock))
         audit = RedisQueueAudit(self._struck, keys)
         store = self._failing(PostgresAssignments(engine))
+        places = self._failing(PostgresPlaces(engine))
         open_tickets = PostgresOpenTickets(engine)
-        self.tickets = Tickets(store=self._failing(PostgresTickets(engine)), queue=queue)
-        self.assignments = Assignments(store=store, queue=queue)
-        self.lifecycle = Lifecycle(store=store, queue=queue)
-        self.agents = Agents(store=self._failing(PostgresAgents(engine)), queue=queue, passwords=Passwords())
+        ticket_store = self._failing(PostgresTickets(engine))
+        self.tickets = Tickets(store=ticket_store, queue=queue, places=places)
+        self.assignments = Assignments(store=store, queue=queue, places=places)
+        self.lifecycle = Lifecycle(store=store, queue=queue, places=places)
+        agent_store = self._failing(PostgresAgents(engine))
+        self.agents = Agents(store=agent_store, queue=queue, places=places, passwords=Passwords())
+        self.history = History(store=self._failing(PostgresHistory(engine)), tickets=ticket_store, agents=agent_store)
         self.reconciler = Reconciler(
             queue=queue,
             audit=audit,
@@ -144,6 +154,13 @@ class World:
         }
         assert all(row.is_active == (row.active and not row.deleted) for row in found)
         return tickets, agents, {row.id: row.held for row in found}
+
+    def replayed(self) -> dict[int, Replayed]:
+        """Read each ticket's events, and follow them to what its row should be."""
+        query = select(*EVENT_COLUMNS).order_by(ticket_events.c.ticket_id, ticket_events.c.id)
+        with self.engine.connect() as connection:
+            events = [event(row) for row in connection.execute(query).mappings()]
+        return {ticket_id: replay(told) for ticket_id, told in groupby(events, key=lambda line: line.ticket_id)}
 
     def queued(self, priority: Priority) -> list[int]:
         return [int(entry) for entry in self.redis.lrange(self.keys.queue(priority), 0, -1)]

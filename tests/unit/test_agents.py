@@ -12,6 +12,7 @@ from service.usecases.passwords import Passwords
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import AgentChanges, AgentDraft, AgentFilter, AgentProfile
 from tests.fakes.people import RecordingAgents
+from tests.fakes.places import KnownPlaces
 from tests.fakes.queue import MemoryTicketQueue
 
 CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
@@ -31,7 +32,7 @@ def queue() -> MemoryTicketQueue:
 
 @pytest.fixture
 def agents(store: RecordingAgents, queue: MemoryTicketQueue) -> Agents:
-    return Agents(store=store, queue=queue, passwords=CHEAP)
+    return Agents(store=store, queue=queue, places=KnownPlaces(RETURNED), passwords=CHEAP)
 
 
 def test_an_agent_is_created_with_a_hash_and_a_profile(agents: Agents, store: RecordingAgents) -> None:

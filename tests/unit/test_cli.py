@@ -13,10 +13,11 @@ from click.testing import CliRunner, Result
 
 from service import __version__
 from service.cli import cli
-from service.cli.printing import counts, duration, print_json, print_table
+from service.cli.printing import counts, print_json, print_table
 from service.cli.setup import Setup
 from service.domain.errors import Conflict, QueueUnavailable, StoreUnavailable
 from service.domain.model import Priority
+from service.domain.wording import duration
 from service.usecases.invariants import InvariantResult
 from service.usecases.ports.reconcile import Reconciliation, RunStatus, Tier
 from service.usecases.queue_stats import QueueState
@@ -87,6 +88,7 @@ def test_a_wrong_environment_names_every_bad_variable_at_once() -> None:
         ("import", "-"),
         ("reconcile", "--tier", "slow"),
         ("verify", "--wait", "-1"),
+        ("explain", "0"),
     ],
     ids=" ".join,
 )
@@ -111,6 +113,7 @@ def test_a_password_on_stdin_that_is_no_text_is_refused() -> None:
         (("reconcile",), "Error: PostgreSQL did not answer"),
         (("user", "list"), "Error: PostgreSQL did not answer"),
         (("demo",), "Error: PostgreSQL did not answer"),
+        (("explain", "7"), "Error: PostgreSQL did not answer"),
         (("db", "current"), "Error: PostgreSQL did not answer"),
         (("queue", "rebuild", "--yes"), "Error: The queue did not answer"),
     ],

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from service.cli import cli
 from service.cli.setup import Setup
 from service.domain.errors import StoreUnavailable
-from service.usecases.ports.tickets import TicketDraft
+from service.usecases.ports.tickets import ImportedTicket, TicketDraft
 from service.usecases.ticket_import import BATCH, TicketImport
 
 
@@ -28,14 +28,14 @@ class CountedTickets:
         self._interrupt_at = interrupt_at
         self._fail_at = fail_at
 
-    def create_many(self, drafts: Sequence[TicketDraft], **_: Any) -> list[Any]:
+    def import_many(self, drafts: Sequence[TicketDraft], **_: Any) -> list[ImportedTicket]:
         self.batches += 1
         if self.batches == self._fail_at:
             raise StoreUnavailable("PostgreSQL did not answer")
         if self.batches == self._interrupt_at:
             os.kill(os.getpid(), signal.SIGINT)
         self.created += len(drafts)
-        return [SimpleNamespace(id=n) for n, _ in enumerate(drafts)]
+        return [ImportedTicket(n, draft.external_id != "old") for n, draft in enumerate(drafts)]
 
 
 def run(*args: str, tickets: CountedTickets, stdin: str = "") -> Result:
@@ -91,3 +91,8 @@ def test_the_format_is_known_by_the_files_name(tmp_path: Path, name: str, conten
     path = tmp_path / name
     path.write_text(content)
     assert run(str(path), tickets=CountedTickets()).stdout == "1 ticket imported\n"
+
+
+def test_rows_that_were_there_are_counted_apart() -> None:
+    result = run_import(CountedTickets(), "subject,external_id\nOne,new\nTwo,old\nThree,\n")
+    assert (result.exit_code, result.stdout) == (0, "2 tickets imported, 1 already there\n")

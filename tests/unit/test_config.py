@@ -55,6 +55,8 @@ def test_a_lease_is_not_compared_with_a_timeout_that_is_bad_itself() -> None:
         ("JWT_SECRET_KEY", "not-for-showing", "must have at least 32 characters"),
         ("DATABASE_URL", "mysql://x", "must look like postgresql://user:password@host:5432/name"),
         ("HOST", "\udcff", "must be plain text"),
+        ("ASSIGN_MINUTES", "30", "must name minutes for each priority, as in high=30,medium=240,low=1440, each from 1"),
+        ("RESOLVE_MINUTES", "high=1,medium=2", "must name minutes for each priority, as in high=30,medium=240"),
         ("ADMIN_USERNAME", "no spaces", "must be 3 to 64 letters (a-z, A-Z), digits or any of . _ - @ +"),
         ("ADMIN_PASSWORD", "weak", "must have at least 8 characters; must contain an upper-case letter; must contain"),
     ],

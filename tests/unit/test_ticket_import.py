@@ -6,18 +6,19 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from service.domain.errors import InvalidInput, StoreUnavailable
-from service.domain.model import Cause, Priority
-from service.usecases.ports.tickets import TicketDraft
-from service.usecases.ticket_files import MAX_ROW_BYTES, ImportFormat
-from service.usecases.ticket_import import BATCH, ImportBatch, OnError, TicketImport
+from service.domain.model import InQueue, Place, Priority, QueuedTicket
+from service.usecases.ports.imports import ImportMark, OnError
+from service.usecases.ports.tickets import ImportedTicket, TicketDraft
+from service.usecases.ticket_files import MAX_ROW_BYTES, FileFormat
+from service.usecases.ticket_import import BATCH, ImportBatch, TicketImport
+from service.usecases.tickets import Tickets
 
-CSV, NDJSON = ImportFormat.CSV, ImportFormat.NDJSON
+CSV, NDJSON = FileFormat.CSV, FileFormat.NDJSON
 
 
 class CreatedTickets:
@@ -31,13 +32,15 @@ class CreatedTickets:
     def drafts(self) -> list[TicketDraft]:
         return [draft for batch in self.batches for draft in batch]
 
-    def create_many(self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause) -> list[Any]:
-        assert cause is Cause.IMPORT
+    def import_many(
+        self, drafts: Sequence[TicketDraft], *, actor_id: int | None, mark: ImportMark | None
+    ) -> list[ImportedTicket]:
+        assert actor_id in (7, None)
         if self.fails:
             raise StoreUnavailable("PostgreSQL did not answer")
         first = len(self.drafts) + 1
         self.batches.append(list(drafts))
-        return [SimpleNamespace(id=first + place) for place, _ in enumerate(drafts)]
+        return [ImportedTicket(first + place, is_new=True) for place, _ in enumerate(drafts)]
 
 
 @pytest.fixture
@@ -45,9 +48,7 @@ def tickets() -> CreatedTickets:
     return CreatedTickets()
 
 
-def run(
-    tickets: CreatedTickets, content: str | bytes, format_: ImportFormat = CSV, **options: Any
-) -> list[ImportBatch]:
+def run(tickets: CreatedTickets, content: str | bytes, format_: FileFormat = CSV, **options: Any) -> list[ImportBatch]:
     source = io.BytesIO(content.encode() if isinstance(content, str) else content)
     importer = TicketImport(tickets=tickets)  # type: ignore[arg-type]
     return list(importer.batches(source, format=format_, actor_id=7, **options))
@@ -161,7 +162,7 @@ def test_a_bad_ndjson_line_is_named_and_the_others_are_imported(tickets: Created
 
 
 @pytest.mark.parametrize("format_", [CSV, NDJSON])
-def test_a_row_that_is_not_utf8_is_refused_alone(tickets: CreatedTickets, format_: ImportFormat) -> None:
+def test_a_row_that_is_not_utf8_is_refused_alone(tickets: CreatedTickets, format_: FileFormat) -> None:
     rows = {
         CSV: [b"subject", b"Before", b"Gr\xfc\xdfe", b"After"],
         NDJSON: [b"", b'{"subject": "Before"}', b'{"subject": "Gr\xfc\xdfe"}', b'{"subject": "After"}'],
@@ -264,6 +265,28 @@ def test_the_file_is_read_no_further_than_the_batch_at_hand(tickets: CreatedTick
     batches.close()  # type: ignore[attr-defined]
 
 
+def test_external_ids_are_trimmed_and_may_be_left_out(tickets: CreatedTickets) -> None:
+    run(tickets, "subject,external_id\nOne, ZD-1 \nTwo,\n")
+    run(tickets, '{"subject": "Three", "external_id": 17}\n{"subject": "Four", "external_id": null}\n', NDJSON)
+    assert [draft.external_id for draft in tickets.drafts] == ["ZD-1", None, "17", None]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("true", "external_id: must be text"),
+        ("1.5", "external_id: must be text"),
+        ('"a\\nb"', "external_id: must be one line without control characters"),
+        (f'"{"x" * 201}"', "external_id: must be at most 200 characters, not 201"),
+    ],
+)
+def test_an_external_id_that_will_not_do_is_named_with_its_line(
+    tickets: CreatedTickets, given: str, words: str
+) -> None:
+    batches = run(tickets, f'{{"subject": "x", "external_id": {given}}}\n{{"subject": "", "external_id": 5}}', NDJSON)
+    assert errors(batches) == [(1, words), (2, "subject: must not be empty")]
+
+
 def test_when_the_store_is_away_the_lines_in_doubt_are_named(tickets: CreatedTickets) -> None:
     tickets.fails = True
     with pytest.raises(StoreUnavailable, match="whether lines 2 to 3 were imported is unknown"):
@@ -281,3 +304,24 @@ def test_each_transaction_is_undisturbed(tickets: CreatedTickets) -> None:
 
     run(tickets, "subject\n" + "One\n" * (BATCH + 1), undisturbed=undisturbed)
     assert seen == ["begin 0", "end 1", "begin 1", "end 2"]
+
+
+def test_only_what_is_new_is_queued() -> None:
+    class Store:
+        def import_many(self, drafts: Sequence[TicketDraft], **_: Any) -> list[ImportedTicket]:
+            return [ImportedTicket(5, is_new=False), ImportedTicket(6, is_new=True)]
+
+    class Queue:
+        queued: Sequence[QueuedTicket] = ()
+
+        def enqueue(self, tickets: Sequence[QueuedTicket]) -> None:
+            self.queued = tickets
+
+        def places(self, ids: Sequence[int]) -> dict[int, Place]:
+            return dict.fromkeys(ids, InQueue(Priority.LOW))
+
+    queue: Any = Queue()
+    made = Tickets(store=Store(), queue=queue, places=queue)  # type: ignore[arg-type]
+    drafts = [TicketDraft(subject="Old", priority=Priority.LOW), TicketDraft(subject="New", priority=Priority.LOW)]
+    assert [found.ticket_id for found in made.import_many(drafts, actor_id=None)] == [5, 6]
+    assert list(queue.queued) == [QueuedTicket(6, Priority.LOW)]

@@ -8,7 +8,14 @@ import pytest
 
 from service.domain.errors import InvalidInput
 from service.domain.model import Priority
-from service.domain.ticket_rules import clean_description, clean_note, clean_subject, clean_ticket, parse_priority
+from service.domain.ticket_rules import (
+    clean_description,
+    clean_note,
+    clean_remark,
+    clean_subject,
+    clean_ticket,
+    parse_priority,
+)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,14 @@ def test_a_note_is_trimmed_may_be_empty_and_is_refused_by_its_own_name() -> None
             clean_note(given, field="reason")
 
 
-@pytest.mark.parametrize("rule", [clean_subject, clean_description, parse_priority, clean_note])
+def test_a_remark_must_show_something() -> None:
+    assert clean_remark(" two\nlines ") == "two\nlines"
+    for given in ("", " \n", "\u200b\u200b", "n" * 1_001, "a\0b", None):
+        with pytest.raises(InvalidInput, match=r"^note: "):
+            clean_remark(given)
+
+
+@pytest.mark.parametrize("rule", [clean_subject, clean_description, parse_priority, clean_note, clean_remark])
 def test_no_rule_repeats_what_was_given(rule: Callable[[object], object]) -> None:
     with pytest.raises(InvalidInput) as refused:
         rule("secret\0" * 20_000)

@@ -14,6 +14,7 @@ from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import UNSET, UserChanges, UserDraft, UserFilter
 from service.usecases.users import Users
 from tests.fakes.people import NOBODY, RecordingUsers, a_user
+from tests.fakes.places import KnownPlaces
 from tests.fakes.queue import MemoryTicketQueue
 
 CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
@@ -33,7 +34,7 @@ def queue() -> MemoryTicketQueue:
 
 @pytest.fixture
 def users(store: RecordingUsers, queue: MemoryTicketQueue) -> Users:
-    return Users(store=store, queue=queue, passwords=CHEAP)
+    return Users(store=store, queue=queue, places=KnownPlaces(RETURNED), passwords=CHEAP)
 
 
 def draft(**values: object) -> UserDraft:
@@ -122,7 +123,7 @@ def test_an_email_not_mentioned_stays(users: Users, store: RecordingUsers) -> No
 @settings(deadline=None)
 def test_a_name_is_either_refused_or_safe_to_store(text: str) -> None:
     store = RecordingUsers()
-    users = Users(store=store, queue=MemoryTicketQueue(), passwords=CHEAP)
+    users = Users(store=store, queue=MemoryTicketQueue(), places=KnownPlaces(RETURNED), passwords=CHEAP)
     try:
         users.update(1, UserChanges(first_name=text), actor_id=None)
     except InvalidInput:
@@ -143,7 +144,7 @@ def test_a_weak_new_password_is_refused_word_by_word(users: Users, store: Record
 def test_what_is_taken_from_a_hand_goes_back_to_its_queue(queue: MemoryTicketQueue) -> None:
     queue.lists[Priority.MEDIUM] = [4, 6]
     queue.held[9] = {3, 5}
-    users = Users(store=RecordingUsers(returned=RETURNED), queue=queue, passwords=CHEAP)
+    users = Users(store=RecordingUsers(returned=RETURNED), queue=queue, places=KnownPlaces(RETURNED), passwords=CHEAP)
     users.update(9, UserChanges(is_active=False), actor_id=1)
     assert queue.lists[Priority.MEDIUM] == [4, 5, 6]
     assert queue.lists[Priority.LOW] == [3]
@@ -153,8 +154,10 @@ def test_what_is_taken_from_a_hand_goes_back_to_its_queue(queue: MemoryTicketQue
 
 def test_a_queue_that_is_away_stops_no_deletion(queue: MemoryTicketQueue) -> None:
     queue.is_down = True
-    Users(store=RecordingUsers(returned=RETURNED), queue=queue, passwords=CHEAP).delete(9, actor_id=1)
+    store, places = RecordingUsers(returned=RETURNED), KnownPlaces(RETURNED)
+    Users(store=store, queue=queue, places=places, passwords=CHEAP).delete(9, actor_id=1)
     assert queue.calls == ["unhold"]
+    assert places.looks == [], "a hint that was not given needs no second look"
 
 
 def test_the_queue_is_left_alone_when_nothing_was_held(users: Users, queue: MemoryTicketQueue) -> None:
@@ -198,7 +201,7 @@ def test_a_weak_password_for_the_first_admin_is_refused(users: Users) -> None:
 def test_an_admin_who_is_there_stays_as_they_are(queue: MemoryTicketQueue) -> None:
     present = a_user(4, role=Role.ADMIN)
     store = RecordingUsers(admin=present)
-    users = Users(store=store, queue=queue, passwords=CHEAP)
+    users = Users(store=store, queue=queue, places=KnownPlaces(RETURNED), passwords=CHEAP)
     assert users.ensure_admin("root", "weak") == (present, None)
     assert store.drafts == []
 

@@ -6,7 +6,8 @@ from flask import Response
 
 from service.api import answers
 from service.api.access import allow, caller
-from service.api.epochs import expected_epoch
+from service.api.dialects.refusals import AlreadySold, sold_once
+from service.api.epochs import expected_epoch, set_etag
 from service.api.idempotency import idempotent, operation_id
 from service.api.openapi import outcomes, resource
 from service.api.resources.tickets import with_etag
@@ -18,8 +19,10 @@ from service.api.schemas.moves import (
     SaleInput,
     SalesAnswer,
     SalesInput,
+    SoldAnswer,
     hand_json,
     sales_json,
+    sold_json,
 )
 from service.api.schemas.tickets import TicketAnswer, TicketPath
 from service.api.services import services
@@ -93,15 +96,21 @@ def release_ticket(path: TicketPath, body: ReasonInput) -> Response:
     return with_etag(ticket)
 
 
-@hand.post("/<id:ticket_id>/sell", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@hand.post("/<id:ticket_id>/sell", responses=outcomes(200, SoldAnswer, NotFound, AlreadySold, IllegalMove, StaleEpoch))
 @allow(Role.AGENT)
 @idempotent
 def sell_ticket(path: TicketPath, body: SaleInput) -> Response:
-    """Sell a held ticket to a customer, which frees its slot; repeating the same sale changes nothing."""
-    ticket = services().lifecycle.sell(
-        caller().user_id, path.ticket_id, body.customer.buyer(), expected_epoch=expected_epoch()
-    )
-    return with_etag(ticket)
+    """Sell a held ticket to a customer, which frees its slot; repeating the same sale changes nothing.
+
+    A sale that names no customer is possible, for clients that know none; repeating that is refused.
+    """
+    with sold_once(named=body.customer is not None):
+        ticket = services().lifecycle.sell(
+            caller().user_id, path.ticket_id, body.buyer(), expected_epoch=expected_epoch()
+        )
+    response = answers.answer(sold_json(ticket))
+    set_etag(response, ticket)
+    return response
 
 
 @hand.post("/sell", responses=outcomes(200, SalesAnswer))

@@ -6,6 +6,8 @@ from flask import Response
 
 from service.api import answers
 from service.api.access import ANYBODY, allow, caller
+from service.api.dialects.edits import edit_ticket
+from service.api.dialects.shared import describer, is_older_client
 from service.api.epochs import expected_epoch, set_etag
 from service.api.idempotency import idempotent, operation_id
 from service.api.openapi import outcomes, resource
@@ -18,14 +20,18 @@ from service.api.schemas.tickets import (
     TicketPatch,
     TicketPath,
     TicketQuery,
+    TicketReplacement,
     event_json,
     ticket_json,
 )
 from service.api.services import services
-from service.domain.errors import NotFound, StaleEpoch
+from service.domain.errors import AgentAtCapacity, AgentAway, AgentInactive, IllegalMove, NotFound, StaleEpoch
 from service.domain.model import Role, Ticket
 
 tickets = resource("tickets", "/api/tickets", tag="Tickets", about="Tickets as records")
+
+MOVES = (IllegalMove, AgentInactive, AgentAway, AgentAtCapacity)
+"""What may keep a ticket from another state or holder."""
 
 
 def with_etag(ticket: Ticket) -> Response:
@@ -35,11 +41,19 @@ def with_etag(ticket: Ticket) -> Response:
     return response
 
 
+def _as_record(ticket: Ticket) -> Response:
+    """Answer with one ticket and its ETag, in the caller's own words."""
+    response = answers.answer(describer([ticket])(ticket))
+    set_etag(response, ticket)
+    return response
+
+
 @tickets.get("", responses=outcomes(200, TicketPage))
 @allow(*ANYBODY)
 def list_tickets(query: TicketQuery) -> Response:
     """List tickets; an agent sees their own alone."""
-    return answers.page(services().tickets.page(query.wanted(), query.request(), viewer=caller()), ticket_json)
+    found = services().tickets.page(query.wanted(), query.request(), viewer=caller())
+    return answers.page(found, describer(found.items))
 
 
 @tickets.post("", responses=outcomes(201, TicketAnswer))
@@ -48,7 +62,7 @@ def list_tickets(query: TicketQuery) -> Response:
 def create_ticket(body: TicketInput) -> Response:
     """Create a ticket; it queues itself."""
     ticket = services().tickets.create(body.draft(), actor_id=caller().user_id, operation_id=operation_id())
-    response = answers.created(ticket_json(ticket), f"/api/tickets/{ticket.id}")
+    response = answers.created(describer([ticket])(ticket), f"/api/tickets/{ticket.id}")
     set_etag(response, ticket)
     return response
 
@@ -57,27 +71,43 @@ def create_ticket(body: TicketInput) -> Response:
 @allow(*ANYBODY)
 def read_ticket(path: TicketPath) -> Response:
     """Read a ticket; for an agent, somebody else's is not there."""
-    return with_etag(services().tickets.get(path.ticket_id, viewer=caller()))
+    return _as_record(services().tickets.get(path.ticket_id, viewer=caller()))
 
 
-@tickets.put("/<id:ticket_id>", responses=outcomes(200, TicketAnswer, NotFound, StaleEpoch))
-@allow(Role.ADMIN)
-def replace_ticket(path: TicketPath, body: TicketInput) -> Response:
-    """Replace a ticket's subject, description and priority; what is left out takes its default."""
-    ticket = services().tickets.update(
-        path.ticket_id, body.replacement(), actor_id=caller().user_id, expected_epoch=expected_epoch()
+@tickets.put("/<id:ticket_id>", responses=outcomes(200, TicketAnswer, NotFound, *MOVES, StaleEpoch))
+@allow(Role.ADMIN, Role.AGENT)
+def replace_ticket(path: TicketPath, body: TicketReplacement) -> Response:
+    """Replace a ticket's subject, description and priority; what is left out takes its default.
+
+    State and holder are changed where they are given. With a slash at the end of the path, a priority left out stays:
+    the clients that write it so know of none. An agent changes status and description of a ticket they have, and
+    nothing else.
+    """
+    ticket = edit_ticket(
+        path.ticket_id,
+        body.changes(given_alone=caller().role is Role.AGENT, knows_priority=not is_older_client()),
+        status=body.new_status(),
+        agent_id=body.new_agent_id(),
+        expected_epoch=expected_epoch(),
     )
-    return with_etag(ticket)
+    return _as_record(ticket)
 
 
-@tickets.patch("/<id:ticket_id>", responses=outcomes(200, TicketAnswer, NotFound, StaleEpoch))
-@allow(Role.ADMIN)
+@tickets.patch("/<id:ticket_id>", responses=outcomes(200, TicketAnswer, NotFound, *MOVES, StaleEpoch))
+@allow(Role.ADMIN, Role.AGENT)
 def change_ticket(path: TicketPath, body: TicketPatch) -> Response:
-    """Change some of a ticket's subject, description and priority."""
-    ticket = services().tickets.update(
-        path.ticket_id, body.changes(), actor_id=caller().user_id, expected_epoch=expected_epoch()
+    """Change some of a ticket's subject, description and priority, its state and its holder.
+
+    An agent changes status and description of a ticket they have, and nothing else.
+    """
+    ticket = edit_ticket(
+        path.ticket_id,
+        body.changes(),
+        status=body.new_status(),
+        agent_id=body.new_agent_id(),
+        expected_epoch=expected_epoch(),
     )
-    return with_etag(ticket)
+    return _as_record(ticket)
 
 
 @tickets.delete("/<id:ticket_id>", responses=outcomes(204, None, NotFound, StaleEpoch))

@@ -9,7 +9,7 @@ from service.api.access import anonymous
 from service.api.openapi import outcomes, resource
 from service.api.schemas.sessions import LoginInput, RefreshInput, TokensAnswer
 from service.api.services import services
-from service.api.tokens import bearer
+from service.api.tokens import bearer, presented_session
 from service.api.tokens import tokens as signed
 from service.domain.errors import NotSignedIn, WrongCredentials
 
@@ -34,6 +34,7 @@ def refresh_tokens(body: RefreshInput) -> Response:
 @tokens.post("/revoke", responses=outcomes(204, None, NotSignedIn))
 @anonymous
 def sign_out(body: RefreshInput) -> Response:
-    """Sign out: the session that the token (of either kind) belongs to ends at once."""
-    services().sessions.revoke(signed().read(body.refresh or bearer()).session_id)
+    """Sign out: the session that the token (of any kind) belongs to ends at once."""
+    session_id = signed().read(body.refresh).session_id if body.refresh else presented_session()
+    services().sessions.revoke(session_id)
     return answers.nothing()

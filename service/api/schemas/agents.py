@@ -10,6 +10,7 @@ from service.api.schemas.fields import Flag, Id, Note, Text
 from service.api.schemas.paging import PageAnswer, SortedPaging
 from service.api.schemas.shape import Answer, Changes, Input, documented
 from service.api.schemas.users import NULLABLE, PersonAnswer, UserFields
+from service.domain.errors import InvalidInput
 from service.domain.model import MAX_CAPACITY, Agent, Availability, Level
 from service.usecases.ports.people import AgentChanges, AgentDraft, AgentFilter
 
@@ -46,16 +47,31 @@ class AgentFields(UserFields):
 
 
 class AgentInput(AgentFields):
-    """An agent to create."""
+    """An agent to create, or the user who is to become one."""
 
     model_config = documented(EXAMPLE)
 
-    username: Text
-    password: Text = Field(json_schema_extra={"writeOnly": True})
+    username: Text | None = Field(default=None, description="Required, unless `user` is given")
+    password: Text | None = Field(
+        default=None, json_schema_extra={"writeOnly": True}, description="Required, unless `user` is given"
+    )
+    user: Id | None = Field(default=None, description="Make this user an agent; to be given alone")
 
     def draft(self) -> AgentDraft:
-        """Say it in the use case's words."""
-        return AgentDraft(**dict(self))
+        """Say it in the use case's words. Raises `InvalidInput`."""
+        missing = [name for name in ("username", "password") if getattr(self, name) is None]
+        if missing:
+            raise InvalidInput(*((name, "is required") for name in missing))
+        return AgentDraft(**{name: value for name, value in self if name != "user"})
+
+    def only_user(self) -> int:
+        """Name the user who is to become an agent. Raises `InvalidInput` where anything else is given."""
+        others = sorted(self.model_fields_set - {"user"})
+        if self.user is None or others:
+            raise InvalidInput(
+                *((name, "must be left out where `user` is given; change the agent later") for name in others)
+            )
+        return self.user
 
 
 class AgentReplacement(AgentFields):
@@ -107,11 +123,13 @@ class ReturnInput(Input):
     model_config = documented({"reason": "Agent on leave"}, optional=True)
 
     reason: Note = ""
+    dry_run: Flag = Field(default=False, description="Say what would go back, and change nothing")
 
 
 class AgentAnswer(PersonAnswer):
     """An agent; `id` is also their user's."""
 
+    user: int = Field(description="The id again, under the name some clients know")
     level: Level
     availability: Availability
     auto_assign: bool
@@ -126,15 +144,18 @@ class AgentPage(PageAnswer):
 
 
 class ReturnedAnswer(Answer):
-    """How many tickets went back to the queue."""
+    """Which tickets went back to the queue, in creation order; in a dry run, which would."""
 
+    dry_run: bool
     returned: int
+    ticket_ids: list[int]
 
 
 def agent_json(agent: Agent) -> dict[str, Any]:
     """Describe an agent."""
     return {
         "id": agent.id,
+        "user": agent.id,
         "username": agent.username,
         "email": agent.email,
         "first_name": agent.first_name,

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, Strict
 
 from service.api.errors import problem
-from service.api.schemas.fields import Id, Note, Reason, Text
+from service.api.schemas.fields import Flag, Id, Note, Reason, Text
 from service.api.schemas.problems import Problem
 from service.api.schemas.shape import Answer, Input, documented
 from service.api.schemas.tickets import TicketAnswer, ticket_json
 from service.domain.errors import InvalidInput
-from service.domain.model import MAX_CAPACITY
+from service.domain.model import MAX_CAPACITY, Priority, Ticket
 from service.usecases.assignments import Hand
-from service.usecases.lifecycle import Sale, SaleResult
+from service.usecases.bulk import Assignment
+from service.usecases.lifecycle import ItemResult, Sale
 from service.usecases.ports.tickets import Buyer
 
 SERVED_BY = {
     "description": "Which path dealt the tickets: `queue`, or `database` while the queue is away",
     "schema": {"type": "string", "enum": ["queue", "database"]},
 }
+
+MAX_ITEMS = 500
+"""Tickets one request may change; each takes a few milliseconds."""
 
 CUSTOMER = {"name": "Ada Lovelace", "email": "ada@example.com"}
 
@@ -65,6 +70,49 @@ class AssignInput(Input):
     agent_id: Id
 
 
+class TicketAssignInput(Input):
+    """One ticket to give, and to whom."""
+
+    ticket_id: Id
+    agent_id: Id
+
+
+class AssignmentsInput(Input):
+    """Tickets to give to agents, each on its own."""
+
+    model_config = documented({"assignments": [{"ticket_id": 7, "agent_id": 2}]})
+
+    assignments: list[TicketAssignInput] = Field(min_length=1, max_length=MAX_ITEMS)
+
+    def wanted(self) -> list[Assignment]:
+        """Say it in the use case's words. Raises `InvalidInput` when a ticket is named twice."""
+        _refuse_twice("assignments", [item.ticket_id for item in self.assignments], ".ticket_id")
+        return [Assignment(item.ticket_id, item.agent_id) for item in self.assignments]
+
+
+class PrioritiesInput(Input):
+    """Tickets to give a priority."""
+
+    model_config = documented({"ticket_ids": [7, 8], "priority": "high"})
+
+    ticket_ids: list[Id] = Field(min_length=1, max_length=MAX_ITEMS)
+    priority: Priority
+
+    def wanted(self) -> list[int]:
+        """List the tickets. Raises `InvalidInput` when one is named twice."""
+        _refuse_twice("ticket_ids", self.ticket_ids)
+        return self.ticket_ids
+
+
+class ReassignInput(Input):
+    """Whom to give everything an agent holds."""
+
+    model_config = documented({"to_agent_id": 7, "dry_run": True})
+
+    to_agent_id: Id
+    dry_run: Flag = Field(default=False, description="Say what would become of each ticket, and change nothing")
+
+
 class BuyerInput(Input):
     """The customer of a sale: an existing one with the same email is used again."""
 
@@ -79,9 +127,15 @@ class BuyerInput(Input):
 class SaleInput(Input):
     """Whom a ticket is sold to."""
 
-    model_config = documented({"customer": CUSTOMER})
+    model_config = documented({"customer": CUSTOMER}, optional=True)
 
-    customer: BuyerInput
+    customer: BuyerInput | None = Field(default=None, description="Left out (not null): nobody is named")
+
+    def buyer(self) -> Buyer | None:
+        """Say it in the use case's words; None where nobody is named. Raises `InvalidInput`."""
+        if self.customer is None and "customer" in self.model_fields_set:
+            raise InvalidInput(("customer", "must not be null; leave it out to name nobody"))
+        return None if self.customer is None else self.customer.buyer()
 
 
 class TicketSaleInput(Input):
@@ -100,11 +154,7 @@ class SalesInput(Input):
 
     def wanted(self) -> list[Sale]:
         """Say it in the use case's words. Raises `InvalidInput` when a ticket is named twice."""
-        seen: set[int] = set()
-        for place, sale in enumerate(self.sales):
-            if sale.ticket_id in seen:
-                raise InvalidInput((f"sales.{place}.ticket_id", f"names ticket {sale.ticket_id} a second time"))
-            seen.add(sale.ticket_id)
+        _refuse_twice("sales", [sale.ticket_id for sale in self.sales], ".ticket_id")
         return [Sale(sale.ticket_id, sale.customer.buyer()) for sale in self.sales]
 
 
@@ -119,8 +169,14 @@ class HandAnswer(Answer):
     assigned_now: int = Field(description="How many of the tickets this call assigned")
 
 
-class SaleAnswer(Answer):
-    """What became of one sale: the ticket as sold, or the problem that kept it from being sold."""
+class SoldAnswer(TicketAnswer):
+    """A ticket that has been sold."""
+
+    detail: str = Field(description="For people")
+
+
+class ItemAnswer(Answer):
+    """What became of one ticket of several: the ticket as it is now, or the problem that kept it from changing."""
 
     ticket_id: int
     ticket: TicketAnswer | None
@@ -131,7 +187,30 @@ class SalesAnswer(Answer):
     """What became of each sale, in the order asked."""
 
     sold: int
-    results: list[SaleAnswer]
+    results: list[ItemAnswer]
+
+
+class ChangesAnswer(Answer):
+    """What became of each ticket, in the order asked."""
+
+    changed: int
+    results: list[ItemAnswer]
+
+
+class ReassignedAnswer(Answer):
+    """What became of each ticket of an agent, the oldest first; in a dry run, what would."""
+
+    dry_run: bool
+    changed: int
+    results: list[ItemAnswer]
+
+
+def _refuse_twice(field: str, ticket_ids: Sequence[int], part: str = "") -> None:
+    seen: set[int] = set()
+    for place, ticket_id in enumerate(ticket_ids):
+        if ticket_id in seen:
+            raise InvalidInput((f"{field}.{place}{part}", f"names ticket {ticket_id} a second time"))
+        seen.add(ticket_id)
 
 
 def hand_json(hand: Hand) -> dict[str, Any]:
@@ -144,16 +223,31 @@ def hand_json(hand: Hand) -> dict[str, Any]:
     }
 
 
-def sales_json(results: list[SaleResult]) -> dict[str, Any]:
+def sold_json(ticket: Ticket) -> dict[str, Any]:
+    """Describe a ticket that has been sold."""
+    return {**ticket_json(ticket), "detail": "Ticket marked as sold."}
+
+
+def sales_json(results: list[ItemResult]) -> dict[str, Any]:
     """Describe what became of several sales."""
-    return {
-        "sold": sum(result.ticket is not None for result in results),
-        "results": [
-            {
-                "ticket_id": result.ticket_id,
-                "ticket": None if result.ticket is None else ticket_json(result.ticket),
-                "error": None if result.error is None else problem(result.error),
-            }
-            for result in results
-        ],
-    }
+    return {"sold": _done(results), "results": _results_json(results)}
+
+
+def changes_json(results: list[ItemResult]) -> dict[str, Any]:
+    """Describe what became of several tickets."""
+    return {"changed": _done(results), "results": _results_json(results)}
+
+
+def _done(results: list[ItemResult]) -> int:
+    return sum(result.ticket is not None for result in results)
+
+
+def _results_json(results: list[ItemResult]) -> list[dict[str, Any]]:
+    return [
+        {
+            "ticket_id": result.ticket_id,
+            "ticket": None if result.ticket is None else ticket_json(result.ticket),
+            "error": None if result.error is None else problem(result.error),
+        }
+        for result in results
+    ]

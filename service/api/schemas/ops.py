@@ -109,6 +109,7 @@ class RunAnswer(Answer):
     false_candidates: dict[str, int]
     rows_compared: int
     oldest_drift_ms: int | None
+    repair_ms: int | None
     error: str | None
 
 
@@ -160,5 +161,6 @@ def run_json(run: Reconciliation) -> dict[str, Any]:
         "false_candidates": dict(run.false_candidates),
         "rows_compared": run.rows_compared,
         "oldest_drift_ms": run.oldest_drift_ms,
+        "repair_ms": run.repair_ms,
         "error": run.error,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -16,6 +16,9 @@ class Paging(Input):
 
     limit: int = Field(default=50, ge=1, le=100, description="Items on the page")
     cursor: Cursor | None = Field(default=None, description="`next` of the page before; left out: the first page")
+    format: Literal["page", "list"] = Field(
+        default="page", description="`list`: the items alone, as a plain list; the Link header leads to the next page"
+    )
 
     def request(self) -> PageRequest:
         """Say it in the use cases' words."""

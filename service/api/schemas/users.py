@@ -52,7 +52,7 @@ class UserInput(UserFields):
 
     username: Text
     password: Text = Field(json_schema_extra={"writeOnly": True})
-    role: Role
+    role: Role = Role.AGENT
 
     def draft(self) -> UserDraft:
         """Say it in the use case's words."""

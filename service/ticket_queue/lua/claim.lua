@@ -5,7 +5,8 @@
 -- USES: ids
 -- KEYS: generation held claims reply quarantine inversions queue...
 -- ARGV: claim_id agent_id wanted capacity reply_ttl_s letter...
--- RETURNS: {trusted, full, packed}: 1 or 0, 1 or 0, and the tickets as "m12,m15" ("" for none).
+-- RETURNS: {trusted, short, packed}: 1 or 0, how many of those wanted the held set left no room for, and the tickets as
+-- "m12,m15" ("" for none).
 local generation, held, claims, reply, quarantine, inversions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local claim_id, agent_id = ARGV[1], ARGV[2]
 local wanted, capacity, reply_ttl_s = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -21,13 +22,14 @@ if redis.call('EXISTS', generation) == 0 then
     return {0, 0, ''}
 end
 -- These also fail on a key of the wrong type, while nothing has been popped yet.
-local room = capacity - redis.call('SCARD', held)
+local room = math.max(capacity - redis.call('SCARD', held), 0)
 redis.call('ZCARD', claims)
 for k = FIRST_QUEUE, #KEYS do
     redis.call('LLEN', KEYS[k])
 end
-if room <= 0 then
-    return {1, 1, ''}
+local short = math.max(wanted - room, 0)
+if room == 0 then
+    return {1, short, ''}
 end
 
 local left = math.min(wanted, room)
@@ -66,7 +68,7 @@ if inverted > 0 and type(redis.pcall('INCRBY', inversions, inverted)) == 'table'
     redis.call('SET', inversions, inverted) -- it was no number: the count begins anew
 end
 if #ids == 0 then
-    return {1, 0, ''}
+    return {1, short, ''}
 end
 
 local answer = table.concat(packed, ',')
@@ -74,4 +76,4 @@ local now = redis.call('TIME')
 redis.call('SADD', held, unpack(ids))
 redis.call('ZADD', claims, now[1] * 1000 + math.floor(now[2] / 1000), claim_id .. '|' .. agent_id .. '|' .. answer)
 redis.call('SET', reply, answer, 'EX', reply_ttl_s)
-return {1, 0, answer}
+return {1, short, answer}

@@ -1,15 +1,20 @@
 -- Insert ids into a queue at their places; ids that are there already stay as they are. The only way into a queue.
--- A place in the middle is made by LINSERT, which scans from the head, or by shifting the tail where that is shorter:
+-- A place in the middle is made by LINSERT, which walks from the head, or by shifting the tail where that is shorter:
 -- at a million entries near the tail LINSERT takes 25 ms, shifting 1 ms.
+-- Whoever can wait bounds the work: an id whose place is further than `max_walk` entries from either end is left out as
+-- too deep, and the call ends early when `budget` entries were walked over in all; 10,000 take about 0.3 ms.
 -- USES: order
 -- KEYS: generation queue
--- ARGV: id...
--- RETURNS: how many were inserted; -1 when the queue is not trusted (nothing is done).
+-- ARGV: max_walk budget id...
+-- RETURNS: {inserted, looked_at, deep_id...}: inserted is -1 when the queue is not trusted (nothing is done).
 local generation, queue = KEYS[1], KEYS[2]
+local max_walk, budget = tonumber(ARGV[1]), tonumber(ARGV[2])
+local FIRST_ID = 3
 local CHUNK = 1000 -- values pushed by one command; Lua's unpack allows some 8,000
+local SHIFT = 32 -- shifting one entry costs as much as walking over this many
 
 if redis.call('EXISTS', generation) == 0 then
-    return -1
+    return {-1, 0}
 end
 
 local function shift_in(id, moved)
@@ -24,31 +29,46 @@ local function shift_in(id, moved)
     end
 end
 
+local inserted, looked_at, deep = 0, 0, {}
+
+-- Returns what it cost, in entries walked over.
 local function insert(id)
     local length = redis.call('LLEN', queue)
     if length == 0 or less(redis.call('LINDEX', queue, -1), id) then
         redis.call('RPUSH', queue, id)
+        inserted = inserted + 1
         return 1
     end
     if less(id, redis.call('LINDEX', queue, 0)) then
         redis.call('LPUSH', queue, id)
+        inserted = inserted + 1
         return 1
     end
     local place = place_of(queue, id, 0, length)
     local next_entry = redis.call('LINDEX', queue, place)
     if next_entry == id then
-        return 0
+        return SEARCH
     end
-    if (length - place) * 32 < place then
+    local from_tail = (length - place) * SHIFT
+    local walk = math.min(place, from_tail)
+    if walk > max_walk then
+        deep[#deep + 1] = id
+        return SEARCH
+    end
+    if from_tail < place then
         shift_in(id, length - place)
     else
         redis.call('LINSERT', queue, 'BEFORE', next_entry, id)
     end
-    return 1
+    inserted = inserted + 1
+    return SEARCH + walk
 end
 
-local inserted = 0
-for i = 1, #ARGV do
-    inserted = inserted + insert(ARGV[i])
+for i = FIRST_ID, #ARGV do
+    if budget <= 0 then
+        break
+    end
+    budget = budget - insert(ARGV[i])
+    looked_at = looked_at + 1
 end
-return inserted
+return {inserted, looked_at, unpack(deep)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -186,6 +186,9 @@ class UserStore(Protocol):
     def page(self, wanted: UserFilter, request: PageRequest) -> Page[User]:
         """List users by keyset. Raises `InvalidInput` for a cursor or sort key that is not ours."""
 
+    def usernames(self, ids: Collection[int]) -> dict[int, str]:
+        """Read the names of users, those deleted included."""
+
     def update(self, user_id: int, changes: UserChanges, *, actor_id: int | None) -> Stored:
         """Change a user. Raises `NotFound`, `AlreadyExists`, `Conflict` (last admin)."""
 
@@ -204,6 +207,9 @@ class AgentStore(Protocol):
 
     def create_profile(self, user_id: int, profile: AgentProfile) -> Agent:
         """Write the profile of a user with the role agent. Raises `NotFound`, `Conflict` (role), `AlreadyExists`."""
+
+    def make_agent(self, user_id: int, *, actor_id: int | None) -> Agent:
+        """Give a user the role agent and a profile, unless they have both. Raises `NotFound`, `Conflict`."""
 
     def get(self, agent_id: int) -> Agent | None:
         """Read one agent; None when there is none, they are deleted or have another role."""

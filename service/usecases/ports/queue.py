@@ -18,16 +18,37 @@ class Popped:
     """What one claim took from the queue.
 
     `trusted` is False when the queue carries no generation marker: flushed or new, which is not the same as empty.
-    `full` says that the agent's held set left no room, so that nothing was popped.
+    `short` counts the tickets wanted for which the agent's held set left no room.
     """
 
     claim_id: UUID
     agent_id: int
     tickets: tuple[QueuedTicket, ...]
     trusted: bool = True
-    full: bool = False
+    short: int = 0
     token: str = ""
     """The ledger's own name for the claim, to end it by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenClaim:
+    """A claim not settled yet; `age_s` by the queue's own clock."""
+
+    claim_id: UUID
+    agent_id: int
+    tickets: tuple[QueuedTicket, ...]
+    age_s: float
+    token: str
+    """The ledger's own name for the claim, to end it by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandHint:
+    """What the queue knows of an agent's hand: the ids that no claim in flight put there, and those claims."""
+
+    settled: frozenset[int]
+    claims: tuple[OpenClaim, ...]
+    """The agent's own, oldest first."""
 
 
 class TicketQueue(Protocol):
@@ -41,8 +62,8 @@ class TicketQueue(Protocol):
         Asking again with the same `claim_id` within a minute returns the same answer and pops nothing.
         """
 
-    def settle(self, popped: Popped, *, refused: Iterable[int] = (), back: Iterable[QueuedTicket] = ()) -> None:
-        """End a claim: `refused` and `back` leave the held set, and `back` returns to its places in the queue."""
+    def settle(self, popped: Popped, *, forget: bool = False) -> None:
+        """End a claim. `forget` its answer too where ids went back: a repeated call must not get them once more."""
 
     def enqueue(self, tickets: Sequence[QueuedTicket]) -> int:
         """Insert ids at their places unless they are there already, and count those that were not.
@@ -62,8 +83,8 @@ class TicketQueue(Protocol):
     def unhold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
         """Take ids out of the agent's held set (sold, resolved, released, deleted)."""
 
-    def settled(self, agent_id: int) -> frozenset[int]:
-        """Read the agent's held set without what claims still in flight put there."""
+    def hand(self, agent_id: int) -> HandHint:
+        """Read the agent's held set, and apart from it what claims still in flight put there."""
 
     def depths(self) -> Mapping[Priority, int]:
         """Count the queued ids of each priority."""
@@ -76,18 +97,6 @@ class TicketQueue(Protocol):
 
     def probe(self) -> None:
         """Go the whole way of a claim that takes nothing; raises when it cannot be gone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenClaim:
-    """A claim not settled yet; `age_s` by the queue's own clock."""
-
-    claim_id: UUID
-    agent_id: int
-    tickets: tuple[QueuedTicket, ...]
-    age_s: float
-    token: str
-    """The ledger's own name for the claim, to end it by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +115,35 @@ class HeldSet:
     poison: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What a repair in place did: it moved `count` tickets, of which `ids` names those taken out.
+
+    `deep` are those left as they are, because their place is so far from either end that everybody would have to wait.
+    """
+
+    count: int
+    deep: tuple[QueuedTicket, ...] = ()
+    ids: frozenset[int] = frozenset()
+
+
 class QueueAudit(Protocol):
-    """The queue as the reconciler sees it."""
+    """The queue as the reconciler sees it. No call keeps the server busy for more than a few milliseconds."""
 
     def snapshot(self, *, token: str, ttl_s: int) -> Mapping[Priority, int]:
-        """Freeze all queues under keys of their own and return their lengths. They vanish after `ttl_s`."""
+        """Freeze queues and claims, as they are at one instant, and return the queues' lengths.
+
+        The copies vanish after `ttl_s`.
+        """
 
     def snapshot_page(self, *, token: str, priority: Priority, offset: int, count: int) -> SnapshotPage:
         """Read `count` entries of a frozen queue from `offset` on."""
 
+    def snapshot_claimed(self, *, token: str) -> frozenset[int]:
+        """Name every id that was in a claim when the queues were frozen."""
+
     def drop_snapshot(self, *, token: str) -> None:
-        """Remove the frozen queues."""
+        """Remove what was frozen."""
 
     def queued(self, tickets: Sequence[QueuedTicket]) -> frozenset[int]:
         """Say which ids are in the live queue of their priority now (binary search; exact on an ordered queue)."""
@@ -124,14 +151,14 @@ class QueueAudit(Protocol):
     def first(self, priority: Priority, *, count: int) -> tuple[int, ...]:
         """Read the ids at the head of the live queue."""
 
-    def evict(self, tickets: Sequence[QueuedTicket], *, everywhere: bool = False) -> frozenset[int]:
-        """Remove ids from the live queue of their priority and say which were there.
+    def put_in(self, tickets: Sequence[QueuedTicket]) -> Repaired:
+        """Insert ids at their places unless they are there, as `TicketQueue.enqueue` does, where that is cheap."""
 
-        They are looked for where they belong, or `everywhere`: every occurrence then goes, at the price of a scan.
-        """
+    def take_out(self, tickets: Sequence[QueuedTicket]) -> Repaired:
+        """Remove ids from the queue of their priority where that is cheap, and say which were there."""
 
-    def evict_poison(self, priority: Priority) -> int:
-        """Move entries that are no ids from the live queue to the quarantine, and count them."""
+    def quarantine(self, entries: Sequence[str]) -> None:
+        """Keep entries that are no ids for somebody to look at, the newest of them."""
 
     def open_claims(self, *, older_than_s: float) -> Sequence[OpenClaim]:
         """List the claims that have been open for longer than this, oldest first, at most 1,000."""
@@ -157,11 +184,17 @@ class QueueAudit(Protocol):
     def held_sets(self, agent_ids: Sequence[int]) -> Mapping[int, HeldSet]:
         """Read the held sets of several agents; an agent without one has an empty one."""
 
-    def evict_held_poison(self, agent_id: int, entries: Sequence[str]) -> int:
-        """Take entries that are no ids out of an agent's held set, and count them."""
+    def evict_held_poison(self, agent_id: int) -> int:
+        """Take entries that are no ids out of an agent's held set, thousands at the most, and count them."""
 
     def stage(self, *, token: str, priority: Priority, ids: Sequence[int], ttl_s: int) -> None:
         """Append ascending ids to a list being built beside the live one."""
+
+    def staged_first(self, *, token: str, priority: Priority, count: int) -> tuple[int, ...]:
+        """Read the ids at the head of a list being built."""
+
+    def restage_first(self, *, token: str, priority: Priority, count: int, ids: Sequence[int]) -> None:
+        """Put `ids` in the place of the first `count` ids of a list being built."""
 
     def publish(self, *, token: str, lengths: Mapping[Priority, int]) -> bool:
         """Put the staged lists in the place of the live ones, all at once, and mark the queue trusted.

@@ -95,6 +95,13 @@ class Reconciliation:
     oldest_drift_ms: int | None
     error: str | None
 
+    @property
+    def repair_ms(self) -> int | None:
+        """The time from the first look to the last repair; None where nothing was repaired."""
+        if not self.repaired or self.started_at is None or self.finished_at is None:
+            return None
+        return int((self.finished_at - self.started_at).total_seconds() * 1_000)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
@@ -187,6 +194,12 @@ class OpenTicket:
 
 class AuditedTickets(OpenTickets, Protocol):
     """The open tickets in the detail the reconciler needs."""
+
+    def moment(self) -> datetime:
+        """Read PostgreSQL's clock."""
+
+    def changed_since(self, ids: Sequence[int], since: datetime) -> frozenset[int]:
+        """Name those of the ids whose tickets, open or not, were changed at `since` or later."""
 
     def open_states(self, ids: Sequence[int]) -> dict[int, OpenTicket]:
         """Describe those of the ids that are open now."""

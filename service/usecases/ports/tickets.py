@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from service.domain.model import Agent, Cause, Page, Priority, QueuedTicket, Ticket, TicketEvent, TicketStatus
+from service.domain.errors import FairdealError
+from service.domain.model import Agent, Cause, Page, Place, Priority, QueuedTicket, Ticket, TicketEvent, TicketStatus
+from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
 
 
@@ -19,6 +21,16 @@ class TicketDraft:
     subject: str
     description: str = ""
     priority: Priority = Priority.MEDIUM
+    external_id: str | None = None
+    """What another system calls it; kept by `import_many` alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTicket:
+    """The ticket of an imported row, and whether that row made it."""
+
+    ticket_id: int
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +50,14 @@ class TicketFilter:
     priorities: tuple[Priority, ...] = ()
     agent_id: int | None = None
     customer_id: int | None = None
+    external_id: str | None = None
     text: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    overdue: bool | None = None
+    """Those that have missed a target and still wait; False means all others."""
+    holder_away_s: int | None = None
+    """Tickets held by agents who have been away for at least so many seconds."""
 
 
 class TicketStore(Protocol):
@@ -54,11 +71,23 @@ class TicketStore(Protocol):
         With an `operation_id` (for one draft only) a second try writes nothing and returns what the first created.
         """
 
+    def import_many(
+        self, drafts: Sequence[TicketDraft], *, actor_id: int | None, mark: ImportMark | None
+    ) -> list[ImportedTicket]:
+        """Write, in one transaction and in the order given, those tickets whose external ids are not there yet.
+
+        The mark is written in the same transaction; raises `Conflict` where it is not the import's own any more.
+        Returns the ticket of each draft. A deleted ticket is there too: importing it again does not bring it back.
+        """
+
     def get(self, ticket_id: int) -> Ticket | None:
         """Read one ticket; None when there is none or it is deleted."""
 
     def page(self, wanted: TicketFilter, request: PageRequest) -> Page[Ticket]:
         """List tickets by keyset. Raises `InvalidInput` for a cursor or sort key that is not ours."""
+
+    def walk(self, wanted: TicketFilter, *, size: int) -> Iterator[list[Ticket]]:
+        """Yield all tickets wanted in creation order, `size` at a time, each page by a statement of its own."""
 
     def update(
         self, ticket_id: int, changes: TicketChanges, *, actor_id: int | None, expected_epoch: int | None
@@ -74,11 +103,15 @@ class TicketStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """The arbiter's verdict on one claim: `assigned` now belongs to the agent, `cut` is open but did not fit."""
+    """The arbiter's verdict on one claim: `assigned` now belongs to the agent, `cut` is open but did not fit.
 
-    assigned: tuple[QueuedTicket, ...]
-    cut: tuple[QueuedTicket, ...]
-    refused: tuple[int, ...]
+    `restless` are those assigned that somebody changed a few seconds ago: hints about that may be on their way yet.
+    """
+
+    assigned: tuple[QueuedTicket, ...] = ()
+    cut: tuple[QueuedTicket, ...] = ()
+    refused: tuple[int, ...] = ()
+    restless: tuple[QueuedTicket, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +147,13 @@ class Buyer:
     email: str
 
 
+class TicketPlaces(Protocol):
+    """Where tickets are at this moment, for whoever has just told the queue where they were."""
+
+    def places(self, ids: Sequence[int]) -> dict[int, Place]:
+        """Say in which queue or in whose hand each of the tickets is; those in neither are left out."""
+
+
 class AssignmentStore(Protocol):
     """Who has which ticket. Each method is one transaction under the agent's row lock."""
 
@@ -138,14 +178,32 @@ class AssignmentStore(Protocol):
     def move(self, move: Move) -> Moved:
         """Change one ticket's state. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`."""
 
-    def sell(self, *, agent_id: int, ticket_id: int, buyer: Buyer, expected_epoch: int | None) -> Moved:
-        """Sell a held ticket. Repeating a sale to the same buyer changes nothing and returns the ticket as it is.
+    def sell(
+        self,
+        *,
+        agent_id: int,
+        ticket_id: int,
+        buyer: Buyer | None,
+        expected_epoch: int | None,
+        repeatable: bool = True,
+    ) -> Moved:
+        """Sell a held ticket, to nobody in particular where there is no buyer.
 
+        Where it is `repeatable`, repeating a sale to the same buyer changes nothing and returns the ticket as it is.
         Raises `NotFound` (also when it is somebody else's), `IllegalMove`, `StaleEpoch`.
         """
 
-    def return_all(self, agent_id: int, *, actor_id: int | None, cause: Cause, note: str = "") -> list[QueuedTicket]:
-        """Give back everything an agent holds."""
+    def rehearse(self, wanted: Sequence[Move], *, agent_ids: Sequence[int]) -> list[Moved | FairdealError]:
+        """Say what would become of the moves wanted, one after the other, and change nothing.
+
+        `agent_ids` are all who have the tickets or would get them, and the tickets come by ascending id: that is the
+        order of the locks.
+        """
+
+    def return_all(
+        self, agent_id: int, *, actor_id: int | None, cause: Cause, note: str = "", dry_run: bool = False
+    ) -> list[QueuedTicket]:
+        """Give back everything an agent holds; in a dry run, say what that would be."""
 
 
 class OpenTickets(Protocol):

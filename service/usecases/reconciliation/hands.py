@@ -72,7 +72,8 @@ class Hands:
             run.keep()
             self._queue.hold(agent_id, wrong.lacking)
             self._queue.unhold(agent_id, wrong.extra)
-            self._audit.evict_held_poison(agent_id, wrong.poison)
+            if wrong.poison:
+                self._audit.evict_held_poison(agent_id)
             run.tally.repaired[Drift.WRONG_HELD] += 1
 
     def _look(self, agents: Iterable[int]) -> WrongHands:

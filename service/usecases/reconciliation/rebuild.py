@@ -1,4 +1,4 @@
-"""Building the queue anew from PostgreSQL, after a flush or when too much of it is wrong."""
+"""Building the queue anew from PostgreSQL, after a flush or where mending it in place would keep everybody waiting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.domain.errors import QueueUnavailable
 from service.domain.model import Priority, QueuedTicket
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import AuditedTickets, Drift
-from service.usecases.reconciliation.repair import Repair
+from service.usecases.reconciliation.repair import paced
 from service.usecases.reconciliation.run import Run
 
 STAGING_TTL_S = 600
@@ -23,7 +23,9 @@ HEAD_ROUNDS = 200
 class Rebuild:
     """Put a new queue in the place of the old one, all at once, and then bring in what changed meanwhile.
 
-    The queue is distrusted until then: PostgreSQL serves, nothing is popped, and nothing is queued that would get lost.
+    A live queue goes on serving until then. What is queued into it meanwhile goes with it and is brought in afterwards;
+    what is dealt from it meanwhile is taken out of the new one before, and the last of it afterwards. After a flush
+    nothing is popped and nothing queued until the new queue is there: PostgreSQL serves.
     """
 
     def __init__(
@@ -32,7 +34,6 @@ class Rebuild:
         queue: TicketQueue,
         audit: QueueAudit,
         open_tickets: AuditedTickets,
-        repair: Repair,
         page_size: int,
         margin_s: float,
     ) -> None:
@@ -40,7 +41,6 @@ class Rebuild:
         self._queue = queue
         self._audit = audit
         self._open_tickets = open_tickets
-        self._repair = repair
         self._page_size = page_size
         self._margin_s = margin_s
 
@@ -49,10 +49,11 @@ class Rebuild:
         run.tally.proven(Drift.REBUILT, 1)
         run.hold()
         started = run.clock()
-        self._audit.distrust()
         token = uuid4().hex
         try:
             lengths = {priority: self._stage(run, token, priority) for priority in Priority}
+            for priority in Priority:
+                lengths[priority] -= self._clear_staged(run, token, priority)
             run.hold()
             if not self._audit.publish(token=token, lengths=lengths):
                 raise QueueUnavailable("The lists of the new queue got lost under way; the next run tries again")
@@ -72,22 +73,38 @@ class Rebuild:
             run.compared(len(page), f"staging {priority}")
         return length
 
+    def _clear_staged(self, run: Run, token: str, priority: Priority) -> int:
+        """Take out what was dealt since the pages were read: always the oldest, so all of it is at the head."""
+        cleared = 0
+        for _ in range(HEAD_ROUNDS):
+            run.step(f"clearing {priority}")
+            head = self._audit.staged_first(token=token, priority=priority, count=HEAD)
+            opened = self._open_tickets.still_open(head)
+            left = [ticket_id for ticket_id in head if opened.get(ticket_id) is priority]
+            if len(left) == len(head):
+                break
+            self._audit.restage_first(token=token, priority=priority, count=len(head), ids=left)
+            cleared += len(head) - len(left)
+        return cleared
+
     def _catch_up(self, run: Run, *, since_s: float) -> None:
         """Queue what was opened since the pages were read; its writers were turned away."""
         for page in self._open_tickets.changed_pages(within_s=since_s, older_than_s=0, size=self._page_size):
             run.step("catching up")
             opened = [QueuedTicket(ticket.id, ticket.priority) for ticket in sorted(page, key=lambda one: one.id)]
             queued = self._audit.queued(opened)
-            self._repair.put_in(run, [ticket for ticket in opened if ticket.id not in queued])
+            for batch in paced([ticket for ticket in opened if ticket.id not in queued], run):
+                for ticket in self._audit.put_in(batch).deep:
+                    self._queue.enqueue([ticket])  # a walk, but a rare one: to leave it out would call for a rebuild
 
     def _clear_head(self, run: Run, priority: Priority) -> None:
-        """Take out what PostgreSQL dealt meanwhile: always the oldest, so all of it is at the head."""
+        """Take out what was dealt until the new queue was there."""
         for _ in range(HEAD_ROUNDS):
             run.step(f"clearing {priority}")
             head = self._audit.first(priority, count=HEAD)
             opened = self._open_tickets.still_open(head)
             gone = [QueuedTicket(ticket_id, priority) for ticket_id in head if opened.get(ticket_id) is not priority]
-            if not gone or not self._queue.remove(gone):
+            if not gone or not self._audit.take_out(gone).count:
                 return
             back = self._open_tickets.still_open([ticket.id for ticket in gone])
-            self._queue.enqueue([QueuedTicket(ticket_id, now) for ticket_id, now in back.items()])
+            self._audit.put_in([QueuedTicket(ticket_id, now) for ticket_id, now in back.items()])

@@ -13,6 +13,9 @@ LEASE_TTL_S = 15.0
 """How long a run that died keeps the others waiting; no single step takes near as long."""
 
 
+LONGEST_REST_S = 0.1
+
+
 class Tally:
     """Count what a run found, saw again, repaired, and what turned out to be nothing."""
 
@@ -71,6 +74,8 @@ class Run:
     ) -> None:
         self.tally = Tally()
         self.dry_run = dry_run
+        self.needs_full = False
+        """More is wrong than a fast run can mend."""
         self.clock = clock
         self._lease = lease
         self._leases = leases
@@ -99,6 +104,11 @@ class Run:
         if not self._leases.renew(self._lease, ttl_s=LEASE_TTL_S):
             raise Conflict("Another reconciliation has taken over; this one stopped before it changed anything more")
         self._renewed_at = self.clock()
+
+    def rest(self, took_s: float) -> None:
+        """Leave the servers alone for as long as the last step took them, so that repairs take half of the time."""
+        if took_s > 0:
+            self._sleep(min(took_s, LONGEST_REST_S))
 
     def wait(self, seconds: float) -> None:
         """Let requests under way come to their end; keep the lease meanwhile."""

@@ -1,9 +1,9 @@
-"""When which run takes place. One process at a time keeps the clock, by a lease."""
+"""When which background work takes place. One process at a time keeps the clock, by a lease."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import CLOCK, JobQueue, Lease, Leases, Tier
@@ -18,12 +18,18 @@ TICK_S = 1.0
 
 MAX_URGENT_PAUSE_S = 30.0
 
+IMPORTS_EVERY_S = 10.0
+"""Pause between two looks for imports that nobody carries on."""
+
 UNTRUSTED = "untrusted"
 FAILOVER = "failover"
 
 
 class Schedule:
-    """Enqueue fast and full runs in their turn, and a full one at once when the queue was lost or changed servers."""
+    """Enqueue fast and full runs in their turn, and a full one at once when the queue was lost or changed servers.
+
+    `chores` are other jobs, by name, with the pause between two of each in seconds.
+    """
 
     def __init__(
         self,
@@ -34,8 +40,10 @@ class Schedule:
         leases: Leases,
         fast_s: float,
         full_s: float,
+        chores: Mapping[str, float],
         holder: str,
         clock: Callable[[], float],
+        resume_imports: Callable[[], None],
     ) -> None:
         self._queue = queue
         self._audit = audit
@@ -44,9 +52,13 @@ class Schedule:
         self._every_s = {Tier.FAST: fast_s, Tier.FULL: full_s}
         self._holder = holder
         self._clock = clock
+        self._resume_imports = resume_imports
+        self._imports_due_at = clock()
         self._lease: Lease | None = None
         self._renewed_at = 0.0
         self._due_at = dict.fromkeys(Tier, clock())
+        self._chores = chores
+        self._chore_due_at = dict.fromkeys(chores, clock())
         self._identity: str | None = None
         self._failed_over = False
         """Another server was met, and no full run has been enqueued since."""
@@ -66,7 +78,15 @@ class Schedule:
         for tier in Tier:
             if self._clock() >= self._due_at[tier]:
                 self._enqueue(tier, CLOCK)
-        return max(0.0, min(TICK_S, min(self._due_at.values()) - self._clock()))
+        if self._clock() >= self._imports_due_at:
+            self._resume_imports()
+            self._imports_due_at = self._clock() + IMPORTS_EVERY_S
+        for job, pause_s in self._chores.items():
+            if self._clock() >= self._chore_due_at[job]:
+                self._jobs.enqueue(job, unique_id=job)
+                self._chore_due_at[job] = self._clock() + pause_s
+        next_at = min(*self._due_at.values(), *self._chore_due_at.values())
+        return max(0.0, min(TICK_S, next_at - self._clock()))
 
     def close(self) -> None:
         """Let another process keep the clock. Raises `StoreUnavailable`."""

@@ -18,15 +18,17 @@ class SecondLook:
         self._open_tickets = open_tickets
         self._grace_s = grace_s
 
-    def missing(self, tickets: Sequence[QueuedTicket]) -> dict[int, OpenTicket]:
+    def missing(self, tickets: Sequence[QueuedTicket], *, in_order: bool = True) -> dict[int, OpenTicket]:
         """Say which tickets are open, and neither queued nor claimed.
+
+        Places in a queue that is not `in_order` cannot be looked up; the tickets then count as not queued.
 
         Queue, ledger, PostgreSQL, in this order: popping moves an id from the queue to the ledger in one step, and a
         claim leaves the ledger only after PostgreSQL has decided, or after its ids are back in the queue.
         """
         if not tickets:
             return {}
-        queued = self._audit.queued(tickets)
+        queued = self._audit.queued(tickets) if in_order else frozenset()
         absent = {ticket.id: ticket for ticket in tickets if ticket.id not in queued}
         if absent:
             claimed = self._audit.claimed()
@@ -38,14 +40,18 @@ class SecondLook:
             if state.priority is absent[ticket_id].priority and state.age_s >= self._grace_s
         }
 
-    def phantoms(self, tickets: Sequence[QueuedTicket]) -> tuple[list[QueuedTicket], list[QueuedTicket]]:
+    def phantoms(
+        self, tickets: Sequence[QueuedTicket], *, in_order: bool = True
+    ) -> tuple[list[QueuedTicket], list[QueuedTicket]]:
         """Say which tickets are queued but not open, and which are queued under another priority than they have.
 
-        The queue first: what is popped in between is no phantom any more, and an eviction will not find it.
+        Places in a queue that is not `in_order` cannot be looked up; the tickets then count as queued.
+
+        The queue first: what is popped in between is no phantom any more, and a removal will not find it.
         """
         if not tickets:
             return [], []
-        queued = self._audit.queued(tickets)
+        queued = self._audit.queued(tickets) if in_order else {ticket.id for ticket in tickets}
         present = [ticket for ticket in tickets if ticket.id in queued]
         states = self._open_tickets.open_states([ticket.id for ticket in present])
         phantoms = [ticket for ticket in present if ticket.id not in states]

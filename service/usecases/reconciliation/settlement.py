@@ -8,11 +8,15 @@ from service.domain.errors import QueueUnavailable
 from service.domain.model import QueuedTicket
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import Drift, OpenTicket
-from service.usecases.reconciliation.marks import MARK_LIMIT, Marks
+from service.usecases.reconciliation.marks import Marks
 from service.usecases.reconciliation.rebuild import Rebuild
 from service.usecases.reconciliation.repair import Repair
 from service.usecases.reconciliation.run import Run
 from service.usecases.reconciliation.second_look import SecondLook
+
+IN_PLACE = 1_000
+"""Tickets one run moves in place. More of them, like disorder and what stands deep in a long queue, are mended by
+building the queue anew beside the live one, which costs a few seconds at a million and keeps nobody waiting."""
 
 
 class Settlement:
@@ -27,73 +31,70 @@ class Settlement:
         self._repair = repair
         self._rebuild = rebuild
 
-    def mend_disorder(self, run: Run, marks: Marks) -> Marks:
-        """Take out poison and put strays in their places: no request explains them, so there is nothing to wait for.
-
-        Returns the marks that are left: none when the queue was built anew.
-        """
-        kinds = {
-            Drift.DUPLICATE: marks.duplicates,
-            Drift.PHANTOM: marks.stray_phantoms,
-            Drift.OUT_OF_ORDER: marks.strays - marks.duplicates - marks.stray_phantoms,
-        }
-        run.tally.proven(Drift.POISON, sum(marks.poison.values()))
-        for kind, tickets in kinds.items():
-            run.tally.proven(kind, len(tickets))
-        if run.dry_run:
-            return marks
-        if marks.is_disorder():
-            self._rebuild.rebuild(run)
-            return Marks()
-        for priority in marks.poison:
-            run.hold()
-            run.tally.repaired[Drift.POISON] += self._audit.evict_poison(priority)
-        removed = self._repair.sort_in(run, list(marks.strays)).removed
-        for kind, tickets in kinds.items():
-            run.tally.repaired[kind] += sum(ticket.id in removed for ticket in tickets)
-        return marks
-
     def settle(self, run: Run, marks: Marks) -> None:
-        """Look again at the candidates of a whole comparison, and repair what is left of them."""
-        missing = self._confirm_missing(run, marks.missing)
-        phantoms, misplaced = self._confirm_phantoms(run, marks)
+        """Look again at the candidates of a whole comparison, and repair what is left of them, and all disorder."""
+        if not (marks.candidates() or marks.is_spoilt()):
+            return
+        self._check_trusted()
+        in_order = not marks.is_spoilt()
+        missing = self._confirm_missing(run, marks.missing, in_order=in_order)
+        phantoms, misplaced = self._confirm_phantoms(run, marks, in_order=in_order)
         if run.dry_run:
             return
-        if len(missing) + len(phantoms) + len(misplaced) >= MARK_LIMIT // 2:
-            self._rebuild.rebuild(run)
+        if in_order and len(missing) + len(phantoms) + len(misplaced) <= IN_PLACE:
+            self._mend(run, missing, phantoms, misplaced)
             return
-        self._put_in(run, missing)
-        out = self._repair.take_out(run, [*phantoms, *misplaced])
-        run.tally.repaired[Drift.PHANTOM] += sum(t.id in out.removed - out.returned for t in phantoms)
-        run.tally.repaired[Drift.OUT_OF_ORDER] += sum(t.id in out.removed for t in misplaced)
+        self._audit.quarantine(marks.quarantine)
+        self._rebuild.rebuild(run)
+        run.tally.repaired[Drift.MISSING] += len(missing)
+        run.tally.repaired[Drift.PHANTOM] += len(phantoms)
+        run.tally.repaired[Drift.OUT_OF_ORDER] += len(misplaced)
+        for kind, count in disorder(marks).items():
+            run.tally.repaired[kind] += count
 
-    def settle_missing(self, run: Run, marked: Mapping[int, OpenTicket]) -> None:
-        """Look again at tickets marked as missing, and queue those that are missing still."""
-        confirmed = self._confirm_missing(run, marked)
-        if not run.dry_run:
-            self._put_in(run, confirmed)
+    def settle_missing(self, run: Run, marked: Mapping[int, OpenTicket]) -> bool:
+        """Look again at tickets marked as missing, and queue in place those that are missing still.
 
-    def _put_in(self, run: Run, missing: Set[QueuedTicket]) -> None:
-        run.tally.repaired[Drift.MISSING] += self._repair.put_in(run, sorted(missing, key=lambda ticket: ticket.id))
-
-    def _confirm_missing(self, run: Run, marked: Mapping[int, OpenTicket]) -> Set[QueuedTicket]:
-        """Keep what has been missing all the time: open in the same epoch, with the same priority."""
-        if not marked:
-            return set()
+        False when some were left, uncounted, because that is no way to mend them: a whole comparison is needed.
+        """
         self._check_trusted()
-        now = self._second_look.missing([QueuedTicket(ticket.id, ticket.priority) for ticket in marked.values()])
+        now = self._confirm_missing(run, marked, in_order=True)
+        if run.dry_run:
+            return True
+        came = self._repair.put_in(run, _oldest_first(now)[:IN_PLACE])
+        left = len(now) - min(len(now), IN_PLACE) + len(came.deep)
+        run.tally.repaired[Drift.MISSING] += came.put_in
+        run.tally.found[Drift.MISSING] -= left
+        run.tally.confirmed[Drift.MISSING] -= left
+        return not left
+
+    def _mend(
+        self, run: Run, missing: Set[QueuedTicket], phantoms: Set[QueuedTicket], misplaced: Set[QueuedTicket]
+    ) -> None:
+        came = self._repair.put_in(run, _oldest_first(missing))
+        went = self._repair.take_out(run, [*phantoms, *misplaced])
+        deep = came.deep | went.deep
+        if deep:
+            self._rebuild.rebuild(run)
+        run.tally.repaired[Drift.MISSING] += came.put_in + len(came.deep)
+        for kind, tickets in ((Drift.PHANTOM, phantoms), (Drift.OUT_OF_ORDER, misplaced)):
+            run.tally.repaired[kind] += sum(ticket.id in went.taken_out or ticket in went.deep for ticket in tickets)
+
+    def _confirm_missing(self, run: Run, marked: Mapping[int, OpenTicket], *, in_order: bool) -> Set[QueuedTicket]:
+        """Keep what has been missing all the time: open in the same epoch, with the same priority."""
+        suspects = [QueuedTicket(ticket.id, ticket.priority) for ticket in marked.values()]
+        now = self._second_look.missing(suspects, in_order=in_order)
         confirmed = [ticket for ticket_id, ticket in now.items() if ticket.epoch == marked[ticket_id].epoch]
         for ticket in confirmed:
             run.tally.aged(ticket.age_s)
         run.tally.looked_again(Drift.MISSING, found=len(marked), confirmed=len(confirmed))
         return {QueuedTicket(ticket.id, ticket.priority) for ticket in confirmed}
 
-    def _confirm_phantoms(self, run: Run, marks: Marks) -> tuple[Set[QueuedTicket], Set[QueuedTicket]]:
-        marked = [*marks.phantoms, *marks.misplaced]
-        if not marked:
-            return set(), set()
-        self._check_trusted()
-        phantoms, misplaced = map(set, self._second_look.phantoms(marked))
+    def _confirm_phantoms(
+        self, run: Run, marks: Marks, *, in_order: bool
+    ) -> tuple[Set[QueuedTicket], Set[QueuedTicket]]:
+        suspects = [*marks.phantoms, *marks.misplaced]
+        phantoms, misplaced = map(set, self._second_look.phantoms(suspects, in_order=in_order))
         run.tally.looked_again(Drift.PHANTOM, found=len(marks.phantoms), confirmed=len(phantoms & marks.phantoms))
         run.tally.looked_again(
             Drift.OUT_OF_ORDER, found=len(marks.misplaced), confirmed=len(misplaced & marks.misplaced)
@@ -103,3 +104,17 @@ class Settlement:
     def _check_trusted(self) -> None:
         if not self._queue.is_trusted():
             raise QueueUnavailable("The queue was flushed during the run; the next one builds it anew")
+
+
+def _oldest_first(tickets: Set[QueuedTicket]) -> list[QueuedTicket]:
+    return sorted(tickets, key=lambda ticket: ticket.id)
+
+
+def disorder(marks: Marks) -> dict[Drift, int]:
+    """Count what the snapshot itself has proven."""
+    return {
+        Drift.POISON: marks.poison,
+        Drift.DUPLICATE: len(marks.duplicates),
+        Drift.PHANTOM: len(marks.stray_phantoms),
+        Drift.OUT_OF_ORDER: len(marks.strays - marks.duplicates - marks.stray_phantoms),
+    }

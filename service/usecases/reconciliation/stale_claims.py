@@ -41,10 +41,11 @@ class StaleClaims:
         """Give back what is still open, and strike the claim off last: dying in between, it is found again.
 
         The hand is emptied before the queue is filled: whoever claims a ticket at once must find it in no held set.
+        What would have to go deep into a long queue is left to the next full run: what was popped stood at its head.
         """
         ids = [ticket.id for ticket in claim.tickets]
         opened = self._open_tickets.still_open(ids)
         held = self._open_tickets.held_by(claim.agent_id)
         self._queue.unhold(claim.agent_id, [ticket_id for ticket_id in ids if ticket_id not in held])
-        self._queue.enqueue([QueuedTicket(ticket_id, priority) for ticket_id, priority in opened.items()])
+        self._audit.put_in([QueuedTicket(ticket_id, priority) for ticket_id, priority in opened.items()])
         return self._audit.end_claim(claim)

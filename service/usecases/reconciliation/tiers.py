@@ -11,7 +11,7 @@ from service.usecases.reconciliation.marks import MARK_LIMIT, Marks
 from service.usecases.reconciliation.rebuild import Rebuild
 from service.usecases.reconciliation.run import Run
 from service.usecases.reconciliation.second_look import SecondLook
-from service.usecases.reconciliation.settlement import Settlement
+from service.usecases.reconciliation.settlement import Settlement, disorder
 from service.usecases.reconciliation.stale_claims import StaleClaims
 
 RECENT_PAGE = 10_000
@@ -52,7 +52,7 @@ class FastTier:
         if marked:
             run.tally.found[Drift.MISSING] += len(marked)
             run.wait(self._confirm_after_s)
-            self._settlement.settle_missing(run, marked)
+            run.needs_full = not self._settlement.settle_missing(run, marked)
 
     def _mark_missing(self, run: Run) -> dict[int, OpenTicket]:
         marked: dict[int, OpenTicket] = {}
@@ -96,7 +96,7 @@ class FullTier:
         marks = self._mark(run)
         self._stale_claims.end(run)
         wrong_hands = self._hands.mark(run)
-        if marks.candidates() or wrong_hands:
+        if marks.candidates() or marks.is_spoilt() or wrong_hands:
             run.wait(self._confirm_after_s)
             self._settlement.settle(run, marks)
             self._hands.settle(run, wrong_hands)
@@ -113,19 +113,15 @@ class FullTier:
 
     def _mark(self, run: Run) -> Marks:
         if self._queue.is_trusted():
-            marks = self._tidied(run, self._comparison.mark(run))
+            marks = self._comparison.mark(run)
             run.tally.found[Drift.MISSING] += len(marks.missing)
             run.tally.found[Drift.PHANTOM] += len(marks.phantoms)
             run.tally.found[Drift.OUT_OF_ORDER] += len(marks.misplaced)
+            for kind, count in disorder(marks).items():
+                run.tally.proven(kind, count)
             return marks
         if run.dry_run:
             run.tally.proven(Drift.UNTRUSTED, 1)
         else:
             self._rebuild.rebuild(run)
         return Marks()
-
-    def _tidied(self, run: Run, marks: Marks) -> Marks:
-        """Mend disorder, and compare again where there was some: it misled the binary searches of the first look."""
-        spoilt, hopeless = marks.is_spoilt(), marks.is_disorder()
-        marks = self._settlement.mend_disorder(run, marks)
-        return self._comparison.mark(run) if spoilt and not hopeless and not run.dry_run else marks

@@ -68,6 +68,7 @@ def server(settings: Settings, engine: Any, tmp_path: Path) -> Iterator[Server]:
         "WEB_WORKERS": "2",
         "WEB_THREADS": "2",
         "MAX_BODY_BYTES": "4096",
+        "MAX_IMPORT_BYTES": "1000000",
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn_conf.py"]
     with log.open("wb") as output:

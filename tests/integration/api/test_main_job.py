@@ -87,7 +87,7 @@ def test_released_tickets_go_back_to_their_place(admin: FlaskClient, ann: FlaskC
     assert ann.post(f"/api/tickets/{tickets[0]}/release", json={"reason": "lunch"}).json["status"] == "open"
     assert ids(bob.post("/api/tickets/fetch")) == [tickets[0], tickets[2]]
     assert admin.post(f"/api/tickets/{tickets[1]}/return").json["status"] == "open"
-    assert admin.post(f"/api/agents/{bob.user_id}/return-tickets").json == {"returned": 2}
+    assert admin.post(f"/api/agents/{bob.user_id}/return-tickets").json["returned"] == 2
     assert ids(ann.post("/api/tickets/fetch")) == tickets
 
 
@@ -175,3 +175,22 @@ def test_lists_are_searched_and_filtered(admin: FlaskClient) -> None:
         assert [ticket["id"] for ticket in admin.get(f"/api/tickets?{query}").json["items"]] == [fire]
     assert admin.get("/api/tickets?created_after=2999-01-01").json["items"] == []
     assert admin.get("/api/tickets?status=sold").json["total"] == 0
+
+
+def test_admins_see_what_away_agents_have_begun(admin: FlaskClient, ann: FlaskClient, bob: FlaskClient) -> None:
+    first, second, third = create(admin, 3)
+    ann.post("/api/tickets/fetch", json={"limit": 2})
+    bob.post("/api/tickets/fetch")
+    for client, ticket in ((ann, second), (bob, third)):
+        client.post(f"/api/tickets/{ticket}/start")
+    ann.post(f"/api/agents/{ann.user_id}/availability", json={"availability": "away"})
+
+    def listed(query: str) -> list[int]:
+        return [ticket["id"] for ticket in admin.get(f"/api/tickets?{query}").json["items"]]
+
+    assert listed("holder_away_s=0") == [first, second]
+    assert listed("holder_away_s=0&status=in_progress") == [second]
+    assert listed("holder_away_s=900&status=in_progress") == []
+    ann.post(f"/api/tickets/{second}/resolve")
+    assert listed("holder_away_s=0") == [first]
+    assert admin.get("/api/tickets?holder_away_s=-1").status_code == 400

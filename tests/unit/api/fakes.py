@@ -25,13 +25,20 @@ from service.domain.model import (
     TicketStatus,
     User,
 )
+from service.domain.service_levels import Measure
 from service.usecases.assignments import Hand
+from service.usecases.explanation import Explanation, QueuePlace
 from service.usecases.figures import State
 from service.usecases.health import HealthPart, HealthReport, HealthStatus
-from service.usecases.lifecycle import SaleResult
+from service.usecases.lifecycle import ItemResult
+from service.usecases.ports.explanation import Act
+from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
 from service.usecases.ports.people import SessionTokensData
 from service.usecases.ports.reconcile import Reconciliation, RunStatus, Tier
 from service.usecases.queue_stats import QueueState
+from service.usecases.service_levels import ServiceLevel
+from service.usecases.ticket_files import FileFormat, RowError
+from service.usecases.ticket_import import ImportBatch, ImportedRow
 
 NOW = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 PASSWORD = "Correct-Horse-9"
@@ -75,6 +82,28 @@ RUN = Reconciliation(
     id=4, tier=Tier.FULL, trigger="api", dry_run=False, status=RunStatus.QUEUED, requested_by=1, requested_at=NOW,
     started_at=None, finished_at=None, found={}, confirmed={}, repaired={}, false_candidates={}, rows_compared=0,
     oldest_drift_ms=None, error=None,
+)  # fmt: skip
+
+IMPORTED = [
+    ImportBatch(rows=(ImportedRow(2, 7), ImportedRow(3, 5, is_new=False)), errors=(RowError(4, "is bad"),), line=4)
+]
+IMPORT = ImportJob(
+    id=9, format=FileFormat.CSV, on_error=OnError.SKIP, status=ImportStatus.RUNNING, requested_by=1, size_bytes=500_000,
+    lines=5_001, attempt=1, line=1_001, imported=999, already_there=0, bad=1,
+    errors=(RowError(4, "is bad"),), error=None, requested_at=NOW, started_at=NOW, finished_at=None,
+)  # fmt: skip
+
+
+ACT = Act(cause=Cause.CREATE, actor_id=1, actor="root", at=NOW, age_s=1.5, note="")
+LEVEL = ServiceLevel(
+    ticket_id=7, priority=Priority.MEDIUM, overdue=False, held_s=0.0, age_s=1.5,
+    assignment=Measure(target_s=60, took_s=None, missed=False),
+    resolution=Measure(target_s=60, took_s=1.0, missed=False),
+)  # fmt: skip
+EXPLAINED = Explanation(
+    ticket=a_ticket(), agent=None, handed=ACT, entered=ACT,
+    queue=QueuePlace(priority=Priority.MEDIUM, rank=1, rank_is_exact=True, queued=None, trusted=None),
+    may_take={Level.SENIOR: 0, Level.JUNIOR: 2}, words=("Ticket 7 is open.",),
 )  # fmt: skip
 
 
@@ -123,12 +152,14 @@ class FakeSessions:
         self.life = timedelta(days=14)
         self.failure: Exception | None = None
 
-    def login(self, username: str, password: str) -> SessionTokensData:
+    def login(
+        self, username: str, password: str, *, session_id: UUID | None = None, life: timedelta | None = None
+    ) -> SessionTokensData:
         """Open a session."""
         user = next((user for user in self.users.values() if user.username == username), None)
         if user is None or password != PASSWORD:
             raise WrongCredentials("The username or the password is wrong")
-        return self._opened(uuid4(), user)
+        return self._opened(session_id or uuid4(), user)
 
     def refresh(self, session_id: UUID, refresh_jti: UUID) -> SessionTokensData:
         """Rotate."""
@@ -184,18 +215,31 @@ class FakeServices:
         self.settings = fake_settings(**settings)
         self.sessions = FakeSessions()
         self.users = _crud(a_user())
+        self.users.results["usernames"] = {1: "root"}
         self.agents = _crud(an_agent())
-        self.agents.results["set_availability"] = an_agent()
+        self.agents.results |= {"set_availability": an_agent(), "make_agent": an_agent()}
         self.customers = _crud(CUSTOMER)
         self.tickets = _crud(a_ticket())
         self.tickets.results["history"] = one_page(EVENT)
-        hand = Hand(tickets=(a_ticket(status=TicketStatus.ASSIGNED, agent_id=2),), held=1, capacity=15, assigned_now=1)
-        self.assignments = Recorder({"fetch": hand, "held": hand, "return_all": 3})
+        self.imports = Recorder({"accept": IMPORTED, "get": IMPORT})
+        self.ticket_export = Recorder({"chunks": [b"id\r\n", b"7\r\n"]})
+        hand = Hand(
+            tickets=(a_ticket(status=TicketStatus.ASSIGNED, agent_id=2, assigned_at=NOW),),
+            held=1,
+            capacity=15,
+            assigned_now=1,
+        )
+        self.assignments = Recorder({"fetch": hand, "held": hand, "return_all": [7, 8, 9]})
         moved = a_ticket(status=TicketStatus.IN_PROGRESS, agent_id=2, epoch=4)
-        moves = ("start", "resolve", "close", "release", "sell", "assign", "return_one", "reopen")
+        moves = ("start", "resolve", "close", "set_status", "release", "sell", "assign", "return_one", "reopen")
         self.lifecycle = Recorder(dict.fromkeys(moves, moved))
         refusal: FairdealError = NotFound("There is no ticket 8")
-        self.lifecycle.results["sell_many"] = [SaleResult(7, moved, None), SaleResult(8, None, refusal)]
+        self.lifecycle.results["sell_many"] = [ItemResult(7, moved, None), ItemResult(8, None, refusal)]
+        several = self.lifecycle.results["sell_many"]
+        self.bulk = Recorder(dict.fromkeys(("assign", "set_priority", "reassign_all"), several))
+        self.history = Recorder({"note": EVENT, "notes": one_page(EVENT), "of_agent": one_page(EVENT)})
+        self.service_levels = Recorder({"of": LEVEL})
+        self.explanations = Recorder({"explain": EXPLAINED})
         self.invariants = Recorder({"check": ()})
         depths = dict.fromkeys(Priority, 2)
         self.queue_stats = Recorder(

@@ -132,13 +132,15 @@ def test_availability_is_switched(agent: FlaskClient, services: FakeServices) ->
 
 def test_everything_an_agent_holds_is_returned(admin: FlaskClient, services: FakeServices) -> None:
     answer = admin.post("/api/agents/2/return-tickets", json={"reason": "on leave"})
-    assert answer.json == {"returned": 3}
-    assert services.assignments.last == ("return_all", (2,), {"actor_id": 1, "note": "on leave"})
+    assert answer.json == {"dry_run": False, "returned": 3, "ticket_ids": [7, 8, 9]}
+    assert services.assignments.last == ("return_all", (2,), {"actor_id": 1, "note": "on leave", "dry_run": False})
+    assert admin.post("/api/agents/2/return-tickets", json={"dry_run": True}).json["dry_run"]
+    assert services.assignments.last[2]["dry_run"]
 
 
 def test_agents_return_everything_they_hold_in_their_own_name(agent: FlaskClient, services: FakeServices) -> None:
-    assert agent.post("/api/agents/2/return-tickets", json={"reason": "lunch"}).json == {"returned": 3}
-    assert services.assignments.last == ("return_all", (2,), {"actor_id": 2, "note": "lunch"})
+    assert agent.post("/api/agents/2/return-tickets", json={"reason": "lunch"}).json["returned"] == 3
+    assert services.assignments.last == ("return_all", (2,), {"actor_id": 2, "note": "lunch", "dry_run": False})
 
 
 def test_customers_are_kept(admin: FlaskClient, services: FakeServices) -> None:

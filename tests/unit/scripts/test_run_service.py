@@ -14,7 +14,6 @@ from scripts.closing_lines import closing_lines
 from scripts.console import Console
 from scripts.prepared import Prepared
 from scripts.readiness import base_url
-from scripts.run_tests import pytest_arguments
 from scripts.service_parts import Service
 from scripts.stop_request import StopRequest
 from scripts.supervisor import Supervisor
@@ -125,23 +124,6 @@ def test_reason_against_listening_is_told(number: int, words: str, monkeypatch: 
     settings = Settings(database_url="postgresql://x", redis_url="redis://x", jwt_secret_key="x" * 32)
     with pytest.raises(run_service.PortTakenError, match=words):
         run_service._require_port(settings)
-
-
-@pytest.mark.parametrize(
-    ("given", "cpus", "expected"),
-    [
-        ([], 1, ["-n", "2"]),
-        (["tests/unit", "-q"], 3, ["-n", "3", "tests/unit", "-q"]),
-        ([], 64, ["-n", "4"]),
-        (["-n", "0"], 2, ["-n", "0"]),
-        (["-nauto"], 2, ["-nauto"]),
-        (["--numprocesses=8"], 2, ["--numprocesses=8"]),
-        (["--pdb", "x.py"], 2, ["--pdb", "x.py"]),
-        (["-p", "no:xdist"], 2, ["-p", "no:xdist"]),
-    ],
-)
-def test_tests_run_side_by_side_unless_told_otherwise(given: list[str], cpus: int, expected: list[str]) -> None:
-    assert pytest_arguments(given, cpus=cpus) == expected
 
 
 def test_a_password_that_was_not_used_is_told_at_the_end() -> None:

@@ -6,10 +6,18 @@ import inspect
 
 from rq.utils import import_attribute
 
-from service.usecases import reconciliations
+from service.usecases import away, imports, reconciliations
 
 
 def test_the_reconcilers_job_exists_and_takes_what_it_is_given() -> None:
     job = import_attribute(reconciliations.JOB)
     inspect.signature(job).bind("full", "clock")
     inspect.signature(job).bind("full", "api", 7)
+
+
+def test_the_job_of_imports_exists_and_takes_what_it_is_given() -> None:
+    inspect.signature(import_attribute(imports.JOB)).bind(9)
+
+
+def test_the_job_that_takes_tickets_back_exists_and_takes_nothing() -> None:
+    inspect.signature(import_attribute(away.JOB)).bind()

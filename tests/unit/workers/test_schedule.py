@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from service.domain.errors import QueueUnavailable
@@ -22,7 +24,7 @@ class Jobs:
     def enqueue(self, name: str, *args: str | int | bool | None, unique_id: str | None = None) -> bool:
         if self.is_down:
             raise QueueUnavailable("away")
-        assert name == "workers.jobs.reconcile"
+        assert name == ("workers.jobs.reconcile" if args else "sweep")
         if unique_id in self.busy:
             return False
         self.enqueued.append((*args, unique_id))
@@ -75,8 +77,12 @@ class Setting:
         self.server = Server()
         self.jobs = Jobs()
         self.leases = MemoryLeases(self.clock)
+        self.resumed: list[float] = []
 
-    def schedule(self, holder: str = "ann") -> Schedule:
+    def resume_imports(self) -> None:
+        self.resumed.append(self.clock())
+
+    def schedule(self, holder: str = "ann", chores: dict[str, float] | None = None) -> Schedule:
         return Schedule(
             queue=self.queue,
             audit=self.server,  # type: ignore[arg-type]
@@ -84,8 +90,10 @@ class Setting:
             leases=self.leases,
             fast_s=2,
             full_s=60,
+            chores=chores or {},
             holder=holder,
             clock=self.clock,
+            resume_imports=self.resume_imports,
         )
 
 
@@ -211,3 +219,24 @@ def test_what_could_not_be_enqueued_is_due_still(setting: Setting) -> None:
     setting.jobs.is_down = False
     schedule.tick()
     assert setting.jobs.drain() == [FAST, FULL]
+
+
+def test_imports_that_nobody_carries_on_are_looked_for_every_ten_seconds(setting: Setting) -> None:
+    run_for(setting, setting.schedule(), 35)
+    assert len(setting.resumed) == 4
+    assert all(9.9 < after - before < 12 for before, after in itertools.pairwise(setting.resumed))
+
+
+def test_a_clock_in_reserve_leaves_imports_alone(setting: Setting) -> None:
+    setting.schedule("ann").tick()
+    setting.resumed.clear()
+    setting.schedule("bob").tick()
+    assert setting.resumed == []
+
+
+def test_chores_are_enqueued_at_their_own_pace_and_one_at_a_time(setting: Setting) -> None:
+    schedule = setting.schedule(chores={"sweep": 7.0})
+    assert run_for(setting, schedule, 6.9).count(("sweep",)) == 1
+    assert run_for(setting, schedule, 14).count(("sweep",)) == 2
+    setting.jobs.busy.add("sweep")
+    assert ("sweep",) not in run_for(setting, schedule, 20)

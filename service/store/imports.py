@@ -1,0 +1,78 @@
+"""Rows of a file made into tickets: one statement for a batch, which passes over those that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from service.domain.model import Cause
+from service.usecases.ports.tickets import ImportedTicket, TicketDraft
+
+LOCK_KEY = 0x696D_706F  # "impo"; an advisory lock of this number is held while a batch with external ids is written
+
+# Two batches with the same external ids in another order would wait for each other for ever.
+LOCK = text(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
+
+IMPORT = text("""
+WITH drafts AS (
+    SELECT * FROM unnest(
+        CAST(:subjects AS text[]), CAST(:descriptions AS text[]), CAST(:priorities AS text[]),
+        CAST(:external_ids AS text[])
+    ) WITH ORDINALITY AS d (subject, description, priority, external_id, place)
+),
+t AS (
+    INSERT INTO tickets (subject, description, priority, external_id, created_by)
+    SELECT subject, description, priority, external_id, CAST(:actor_id AS bigint) FROM drafts ORDER BY place
+    ON CONFLICT (external_id) WHERE external_id IS NOT NULL DO NOTHING
+    RETURNING id, external_id, status, epoch, priority
+),
+history AS (
+    INSERT INTO ticket_events (ticket_id, cause, to_status, actor_id, epoch, priority)
+    SELECT id, :cause, status, CAST(:actor_id AS bigint), epoch, priority FROM t ORDER BY id
+)
+SELECT id, external_id FROM t ORDER BY id
+""")
+
+EXISTING = text("SELECT external_id, id FROM tickets WHERE external_id = ANY (CAST(:external_ids AS text[]))")
+
+
+def import_drafts(
+    connection: Connection, drafts: Sequence[TicketDraft], *, actor_id: int | None
+) -> list[ImportedTicket]:
+    """Write the drafts that are not there yet, with their first lines of history, and name every draft's ticket.
+
+    Runs in the caller's transaction.
+    """
+    if any(draft.external_id is not None for draft in drafts):
+        connection.execute(LOCK)
+    created = connection.execute(
+        IMPORT,
+        {
+            "subjects": [draft.subject for draft in drafts],
+            "descriptions": [draft.description for draft in drafts],
+            "priorities": [draft.priority.value for draft in drafts],
+            "external_ids": [draft.external_id for draft in drafts],
+            "actor_id": actor_id,
+            "cause": Cause.IMPORT.value,
+        },
+    ).all()
+    unnamed = (row.id for row in created if row.external_id is None)
+    new = {row.external_id: row.id for row in created if row.external_id is not None}
+    known = _existing(connection, [draft.external_id for draft in drafts if draft.external_id is not None], new)
+    imported: list[ImportedTicket] = []
+    for draft in drafts:
+        if draft.external_id is None:
+            imported.append(ImportedTicket(next(unnamed), is_new=True))
+        else:
+            # Taken out at its first row: the same external id on a later one is there already.
+            ticket_id = new.pop(draft.external_id, None)
+            imported.append(ImportedTicket(known[draft.external_id], is_new=ticket_id is not None))
+    return imported
+
+
+def _existing(connection: Connection, external_ids: Sequence[str], new: dict[str, int]) -> dict[str, int]:
+    """Name the ticket of each external id: of those just made, and of those that were there."""
+    old = [external_id for external_id in external_ids if external_id not in new]
+    found = connection.execute(EXISTING, {"external_ids": old}).all() if old else []
+    return {**new, **{row.external_id: row.id for row in found}}

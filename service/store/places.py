@@ -1,0 +1,30 @@
+"""Where tickets are now: see `service.usecases.ports.tickets.TicketPlaces`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, text
+
+from service.domain.model import InHand, InQueue, Place, Priority
+from service.store.engine import statement
+
+PLACES = text("""
+SELECT id, priority, agent_id FROM tickets
+WHERE id = ANY (CAST(:ids AS bigint[])) AND status IN ('open', 'assigned', 'in_progress') AND deleted_at IS NULL
+""")
+
+
+class PostgresPlaces:
+    """Look places up by the primary key."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def places(self, ids: Sequence[int]) -> dict[int, Place]:
+        """Read open and held tickets; an open one has no agent."""
+        with statement(self._engine) as connection:
+            found = connection.execute(PLACES, {"ids": list(ids)}).all()
+        return {
+            row.id: InQueue(Priority(row.priority)) if row.agent_id is None else InHand(row.agent_id) for row in found
+        }

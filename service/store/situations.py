@@ -1,0 +1,90 @@
+"""One ticket and what stands around it: see `service.usecases.ports.explanation.SituationStore`."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, RowMapping, text
+
+from service.domain.model import Cause, Level
+from service.store import rows
+from service.store.engine import statement
+from service.usecases.ports.explanation import AHEAD_LIMIT, Act, Situation
+
+_TICKET = ", ".join(f"t.{column.name}" for column in rows.TICKET_COLUMNS)
+
+_ROOM = "SELECT count(*) FROM agents WHERE is_active AND availability = 'available' AND held < capacity AND level ="
+
+
+def _act(name: str) -> str:
+    columns = ("cause", "actor_id", "at", "note")
+    return ", ".join(
+        [
+            *(f"{name}.{column} AS {name}_{column}" for column in columns),
+            f"{name}_by.username AS {name}_actor",
+            f"extract(epoch FROM now() - {name}.at)::float8 AS {name}_age_s",
+        ]
+    )
+
+
+# The epoch rises with every change of hands: the first event with the present one is that change.
+# Places are compared as rows, so that the index of open tickets is entered and left at the right spot.
+SITUATION = text(f"""
+SELECT {_TICKET}, holder.username AS agent, {_act("handed")}, {_act("entered")},
+       CASE WHEN t.status = 'open' THEN (
+           SELECT count(*) FROM (
+               SELECT FROM tickets o
+               WHERE (o.priority, o.id) < (t.priority, t.id) AND o.priority >= t.priority
+                 AND o.status = 'open' AND o.deleted_at IS NULL
+               ORDER BY o.priority, o.id LIMIT :ahead_limit + 1
+           ) AS older
+       ) END AS ahead,
+       ({_ROOM} 'junior') AS juniors, ({_ROOM} 'senior') AS seniors
+FROM tickets t
+LEFT JOIN users holder ON holder.id = t.agent_id
+LEFT JOIN LATERAL (SELECT * FROM ticket_events e WHERE e.ticket_id = t.id AND e.epoch = t.epoch
+                   ORDER BY e.id LIMIT 1) AS handed ON true
+LEFT JOIN users handed_by ON handed_by.id = handed.actor_id
+LEFT JOIN LATERAL (SELECT * FROM ticket_events e WHERE e.ticket_id = t.id AND e.cause NOT IN ('edit', 'note')
+                   ORDER BY e.id DESC LIMIT 1) AS entered ON true
+LEFT JOIN users entered_by ON entered_by.id = entered.actor_id
+WHERE t.id = :ticket_id AND t.deleted_at IS NULL
+""")  # noqa: S608 - the names are our own
+
+
+class PostgresSituations:
+    """Read situations, each by one statement."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def situation(self, ticket_id: int) -> Situation | None:
+        """Read one."""
+        if not 1 <= ticket_id <= rows.MAX_BIGINT:
+            return None
+        with statement(self._engine) as connection:
+            values = {"ticket_id": ticket_id, "ahead_limit": AHEAD_LIMIT}
+            row = connection.execute(SITUATION, values).mappings().one_or_none()
+        return None if row is None else _situation(row)
+
+
+def _situation(row: RowMapping) -> Situation:
+    return Situation(
+        ticket=rows.ticket({column.name: row[column.name] for column in rows.TICKET_COLUMNS}),
+        agent=row["agent"],
+        handed=_read_act(row, "handed"),
+        entered=_read_act(row, "entered"),
+        ahead=row["ahead"],
+        with_room={Level.JUNIOR: row["juniors"], Level.SENIOR: row["seniors"]},
+    )
+
+
+def _read_act(row: RowMapping, name: str) -> Act | None:
+    if row[f"{name}_cause"] is None:
+        return None
+    return Act(
+        cause=Cause(row[f"{name}_cause"]),
+        actor_id=row[f"{name}_actor_id"],
+        actor=row[f"{name}_actor"],
+        at=row[f"{name}_at"],
+        age_s=max(0.0, row[f"{name}_age_s"]),
+        note=row[f"{name}_note"],
+    )

@@ -1,0 +1,94 @@
+"""Histories: see `service.usecases.ports.history.HistoryStore` for what each method promises."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, exists, insert, select, union_all
+
+from service.domain.model import Cause, Page, TicketEvent
+from service.store import moves, rows
+from service.store.engine import statement
+from service.store.paging import keyset_page
+from service.store.tables import ticket_events
+from service.usecases.ports.history import StateChanges
+from service.usecases.ports.paging import PageRequest
+
+
+class PostgresHistory:
+    """Read what happened, and add to it what somebody has to say."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def has_had(self, ticket_id: int, agent_id: int) -> bool:
+        """Look for an event of the ticket that names the agent: every holder came by one."""
+        events = ticket_events.c
+        query = select(exists().where(events.ticket_id == ticket_id, events.agent_id == agent_id))
+        with statement(self._engine) as connection:
+            return bool(connection.execute(query).scalar_one())
+
+    def add_note(self, ticket_id: int, note: str, *, actor_id: int, operation_id: UUID | None) -> TicketEvent:
+        """Write the line under the ticket's lock, so that it stands between the changes it was written between."""
+
+        def write(connection: Connection) -> TicketEvent:
+            found, _ = moves.lock_ticket(connection, ticket_id)
+            if operation_id is not None and (written := _of_operation(connection, operation_id)):
+                return written
+            line = moves.event_values(found, found, cause=Cause.NOTE, actor_id=actor_id, note=note)
+            added = insert(ticket_events).values({**line, "operation_id": operation_id})
+            return rows.event(connection.execute(added.returning(*rows.EVENT_COLUMNS)).mappings().one())
+
+        return moves.in_transaction(self._engine, write)
+
+    def changes(self, ticket_id: int) -> StateChanges:
+        """Read them along the index; edits and notes, of which there may be many, are passed over."""
+        events = ticket_events.c
+        query = (
+            select(*rows.EVENT_COLUMNS)
+            .where(events.ticket_id == ticket_id, events.cause.not_in([Cause.EDIT.value, Cause.NOTE.value]))
+            .order_by(events.id)
+        )
+        with statement(self._engine) as connection:
+            found = [rows.event(row) for row in connection.execute(query).mappings()]
+            now = connection.execute(select(rows.NOW)).scalar_one()
+        return StateChanges(events=found, now=now)
+
+    def of_agent(self, agent_id: int, request: PageRequest) -> Page[TicketEvent]:
+        """Merge the events that name the agent with those by which another agent got the ticket from them."""
+        events = ticket_events.c
+        found = union_all(
+            select(*rows.EVENT_COLUMNS).where(events.agent_id == agent_id),
+            select(*rows.EVENT_COLUMNS).where(events.from_agent_id == agent_id),
+        ).subquery("found")
+        with statement(self._engine) as connection:
+            return keyset_page(
+                connection,
+                select=select(found),
+                columns={"id": found.c.id},
+                id_column=found.c.id,
+                request=request,
+                build=lambda row: rows.event(row._mapping),
+            )
+
+    def notes(self, ticket_id: int, request: PageRequest) -> Page[TicketEvent]:
+        """List a ticket's events that are notes."""
+        events = ticket_events.c
+        with statement(self._engine) as connection:
+            return keyset_page(
+                connection,
+                select=select(*rows.EVENT_COLUMNS).where(
+                    events.ticket_id == ticket_id, events.cause == Cause.NOTE.value
+                ),
+                columns={"id": events.id},
+                id_column=events.id,
+                request=request,
+                build=lambda row: rows.event(row._mapping),
+            )
+
+
+def _of_operation(connection: Connection, operation_id: UUID) -> TicketEvent | None:
+    """Read what an earlier try of the same operation wrote."""
+    query = select(*rows.EVENT_COLUMNS).where(ticket_events.c.operation_id == operation_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else rows.event(row)
