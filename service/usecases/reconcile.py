@@ -114,7 +114,7 @@ class Reconciler:
             settlement=settlement,
             rebuild=rebuild,
             stale_claims=stale_claims,
-            hands=Hands(queue=queue, audit=audit, open_tickets=open_tickets),
+            hands=Hands(queue=queue, audit=audit, open_tickets=open_tickets, grace_s=grace_s),
             confirm_after_s=confirm_after_s,
         )
         self._checks: dict[Tier, Callable[[Run], None]] = {Tier.FAST: fast.check, Tier.FULL: full.check}
