@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func
+from sqlalchemy import ColumnElement, func
 
 from service.domain.errors import NotFound
 from service.domain.model import Cause, Priority, Ticket, TicketEvent, TicketStatus
@@ -16,7 +16,7 @@ MAX_BIGINT = 2**63 - 1
 TICKET_COLUMNS = tuple(column for column in tickets.columns if column.name not in {"deleted_at", "operation_id"})
 """What `ticket` reads, in the order of the table."""
 
-EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name != "operation_id")
+EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name not in {"operation_id", "xact"})
 """What `event` reads, in the order of the table."""
 
 NOW: ColumnElement[Any] = func.now()
@@ -40,7 +40,7 @@ def ticket(row: Mapping[Any, Any]) -> Ticket:
     )
 
 
-def event(row: RowMapping) -> TicketEvent:
+def event(row: Mapping[Any, Any]) -> TicketEvent:
     """Build a history line from a row of `EVENT_COLUMNS`."""
     return TicketEvent(
         **{

@@ -31,6 +31,18 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
+
+
+class Xid8(UserDefinedType[int]):
+    """PostgreSQL's number of a transaction, 64 bits wide: it does not wrap round."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Name the type."""
+        return "xid8"
+
 
 metadata = MetaData(
     naming_convention={
@@ -173,7 +185,9 @@ ticket_events = Table(
     Column("operation_id", Uuid),
     Column("from_agent_id", BigInteger),
     Column("priority", Text),
+    Column("xact", Xid8, server_default=text("pg_current_xact_id()")),
 )
+Index("ticket_events_xact_idx", ticket_events.c.xact, ticket_events.c.id, postgresql_where=text("xact IS NOT NULL"))
 Index("ticket_events_ticket_idx", ticket_events.c.ticket_id, ticket_events.c.id)
 Index(
     "ticket_events_agent_idx",
@@ -192,6 +206,14 @@ Index(
     ticket_events.c.operation_id,
     unique=True,
     postgresql_where=text("operation_id IS NOT NULL"),
+)
+
+event_cursors = Table(
+    "event_cursors",
+    metadata,
+    Column("reader", Text, primary_key=True),
+    Column("xact", Xid8, nullable=False),
+    Column("event_id", BigInteger, nullable=False),
 )
 
 claims = Table(
