@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from service import config
 from service.config import Settings
-from service.job_queue import RqJobQueue, make_job_client
+from service.job_queue import Lane, RqJobQueue, make_job_client
 from service.observability import configure_logging
 from service.store import migrate
 from service.store.agents import PostgresAgents
@@ -40,7 +40,7 @@ from service.ticket_queue.client import make_client
 from service.ticket_queue.confirmer import ConfirmingTicketQueue
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
-from service.usecases import away
+from service.usecases import away, webhook_sending
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
@@ -67,6 +67,9 @@ from service.usecases.ticket_export import TicketExport
 from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
 from service.usecases.users import Users
+from service.usecases.webhook_sending import WebhookSending
+from service.usecases.webhooks import Webhooks
+from service.webhook_wiring import wire_webhooks
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -95,6 +98,8 @@ class Container:
     ticket_export: TicketExport
     imports: Imports
     demo: Demo
+    webhooks: Webhooks
+    webhook_sending: WebhookSending
     away_returns: away.AwayReturns
     reconciler: Reconciler
     reconciliations: Reconciliations
@@ -163,6 +168,8 @@ def build_container(settings: Settings) -> Container:
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
+    messages = RqJobQueue(job_client, prefix=settings.queue_prefix, lane=Lane.MESSAGES)
+    hooks = wire_webhooks(settings, engine, messages)
 
     def close() -> None:
         queue.close()
@@ -198,6 +205,8 @@ def build_container(settings: Settings) -> Container:
             assignments=assignments,
             lifecycle=lifecycle,
         ),
+        webhooks=hooks.webhooks,
+        webhook_sending=hooks.sending,
         reconciler=reconciler,
         reconciliations=Reconciliations(runs=runs, jobs=jobs),
         away_returns=away.AwayReturns(
@@ -210,10 +219,14 @@ def build_container(settings: Settings) -> Container:
             leases=leases,
             fast_s=settings.reconcile_fast_s,
             full_s=settings.reconcile_full_s,
-            chores={} if settings.away_grace_s == 0 else {away.JOB: away.pause_s(settings.away_grace_s)},
+            chores={
+                webhook_sending.TIDY_JOB: webhook_sending.TIDY_EVERY_S,
+                **({} if settings.away_grace_s == 0 else {away.JOB: away.pause_s(settings.away_grace_s)}),
+            },
             holder=f"{socket.gethostname()}:{os.getpid()}",
             clock=time.monotonic,
             resume_imports=imports.resume,
+            on_demand=(hooks.on_demand,),
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),
@@ -225,7 +238,7 @@ def build_container(settings: Settings) -> Container:
             tick_s=settings.reconcile_fast_s,
             figures=figure_store,
         ),
-        figures=Figures(stats=queue_stats, queue=queue, store=figure_store),
+        figures=Figures(stats=queue_stats, queue=queue, store=figure_store, webhooks=hooks.webhooks),
         health=Health(store=PostgresProbe(engine), queue=queue),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,

@@ -53,6 +53,29 @@ def return_untouched() -> None:
         container.close()
 
 
+def send_webhooks() -> None:
+    """Tell webhooks of what happened, as far as it is due."""
+    container = build_container(load())
+    try:
+        container.webhook_sending.run()
+    except FairdealError as exc:
+        log.warning("webhooks_interrupted", extra={"code": exc.code, "why": exc.detail})
+    finally:
+        container.close()
+
+
+def tidy_webhooks() -> None:
+    """Remove deliveries that are kept no longer, and pass over what nobody wants to be told of."""
+    container = build_container(load())
+    try:
+        _step_back()
+        container.webhook_sending.tidy()
+    except FairdealError as exc:
+        log.warning("tidying_impossible", extra={"code": exc.code, "why": exc.detail})
+    finally:
+        container.close()
+
+
 def _step_back() -> None:
     """Let requests come first from now on; the job's process ends with the job."""
     os.nice(NICENESS)

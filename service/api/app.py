@@ -29,6 +29,7 @@ from service.api.resources import (
     tickets,
     transfer,
     users,
+    webhooks,
 )
 from service.api.resources import tokens as token_routes
 from service.api.schemas.fields import MAX_ID
@@ -46,6 +47,7 @@ RESOURCES: tuple[APIBlueprint, ...] = (
     transfer.transfer,
     imports.imports,
     history.history,
+    webhooks.webhooks,
     ops.ops,
     support_system.support_system,
     ticket_project.ticket_project,

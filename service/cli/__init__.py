@@ -17,6 +17,7 @@ from service.cli import (
     ticket_import,
     user,
     verify,
+    webhooks,
 )
 from service.cli.failures import FairdealGroup
 from service.cli.setup import Setup
@@ -44,6 +45,7 @@ for command in (
     queue.queue,
     reconcile.reconcile,
     verify.verify,
+    webhooks.webhooks,
     explain.explain,
     ticket_import.import_tickets,
     ticket_export.export_tickets,

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from service.domain.errors import QueueUnavailable, StoreUnavailable
 from service.usecases.ports.figures import CheckedInvariant, FigureStore, ReconciliationFigures
 from service.usecases.ports.queue import TicketQueue
+from service.usecases.ports.webhooks import WebhookFigures
 from service.usecases.queue_stats import QueueState, QueueStats
+from service.usecases.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,15 +22,17 @@ class State:
     inversions: int | None
     reconciliations: ReconciliationFigures | None
     invariants: Sequence[CheckedInvariant]
+    webhooks: WebhookFigures | None = None
 
 
 class Figures:
     """Read everything the metrics show, as far as it can be read."""
 
-    def __init__(self, *, stats: QueueStats, queue: TicketQueue, store: FigureStore) -> None:
+    def __init__(self, *, stats: QueueStats, queue: TicketQueue, store: FigureStore, webhooks: Webhooks) -> None:
         self._stats = stats
         self._queue = queue
         self._store = store
+        self._webhooks = webhooks
 
     def read(self) -> State:
         """Read the figures. Never raises: a part that is away is what the metrics are there to show."""
@@ -36,10 +40,18 @@ class Figures:
         reconciliations: ReconciliationFigures | None = None
         invariants: Sequence[CheckedInvariant] = ()
         inversions: int | None = None
+        webhooks: WebhookFigures | None = None
         with suppress(StoreUnavailable):
             state = self._stats.read()
             reconciliations = self._store.reconciliations()
             invariants = self._store.invariants()
+            webhooks = self._webhooks.figures()
         with suppress(QueueUnavailable):
             inversions = self._queue.inversions()
-        return State(queue=state, inversions=inversions, reconciliations=reconciliations, invariants=invariants)
+        return State(
+            queue=state,
+            inversions=inversions,
+            reconciliations=reconciliations,
+            invariants=invariants,
+            webhooks=webhooks,
+        )
