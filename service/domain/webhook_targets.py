@@ -89,7 +89,7 @@ def parse_allowed(text: str) -> Allowed:
         if not word:
             continue
         try:
-            networks.append(ip_network(word.strip("[]")))
+            networks.append(ip_network(word.replace("[", "").replace("]", "")))
         except ValueError:
             if not _is_name(word):
                 raise ValueError(f"{word!r} is neither a network such as 10.1.0.0/16 nor a host's name") from None

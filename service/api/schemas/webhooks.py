@@ -23,9 +23,7 @@ Url = Annotated[
     StringConstraints(min_length=1, max_length=2_000),
     Field(description="http or https; must lead to public addresses, or to what WEBHOOK_ALLOW names"),
 ]
-Secret = Annotated[
-    str, StringConstraints(max_length=200), Field(description=f"{SECRET_RULE}; left out: one is drawn", repr=False)
-]
+Secret = Annotated[str, StringConstraints(max_length=200), Field(description=f"{SECRET_RULE}; left out: one is drawn")]
 Causes = Annotated[list[Cause], Field(max_length=len(Cause), description="What to be told of; empty: everything")]
 Sort = Annotated[str, StringConstraints(pattern=r"^-?[a-z_]{1,40}$")]
 
