@@ -69,7 +69,7 @@ WITH mine AS (
     ORDER BY d.next_try_at, d.id LIMIT 1
 )
 UPDATE webhook_deliveries AS d SET attempts = d.attempts + 1, last_tried_at = now()
-FROM mine, due WHERE d.id = due.id
+FROM mine, due WHERE d.id = due.id AND d.state = 'pending'
 RETURNING {", ".join(f"d.{column.name}" for column in DELIVERY_COLUMNS)},
           d.attempts - d.asked_at_attempt AS tries, mine.url, mine.secret, mine.old_secret, mine.failures
 """)  # noqa: S608 - the columns are our own names

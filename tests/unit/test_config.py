@@ -80,3 +80,9 @@ def test_what_is_missing_is_told_with_its_meaning() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load({})
     assert [line.split(" (")[0] for line in caught.value.problems] == [f"{name}: is not set" for name in GOOD]
+
+
+def test_what_webhooks_may_lead_to_is_checked_at_the_start() -> None:
+    said = problems(WEBHOOK_ALLOW="10.0.0.0/8,10.0.0.1/8")["WEBHOOK_ALLOW"]
+    assert said.startswith("'10.0.0.1/8' is neither a network")
+    assert load(GOOD | {"WEBHOOK_ALLOW": "hooks.internal"}).webhook_allowed.names == {"hooks.internal"}
