@@ -22,6 +22,9 @@ from service.domain.model import HELD, Availability, Level, Priority, TicketStat
 
 S = TicketStatus
 
+TURNS_TO_WARNING, TURNS_TO_LIMIT = 1, 2
+"""When whoever has not begun a ticket is warned, and when it goes back."""
+
 ORDER = {Level.SENIOR: (Priority.HIGH, Priority.MEDIUM, Priority.LOW), Level.JUNIOR: (Priority.LOW, Priority.MEDIUM)}
 """Written down here once more: a model that asked the service would agree with it about anything."""
 
@@ -36,6 +39,10 @@ class TicketState:
     epoch: int = 0
     buyer: str | None = None
     deleted: bool = False
+    waited: int = field(default=0, compare=False)
+    """How many turns it has lain with its agent since it was given to them."""
+    warned: int | None = field(default=None, compare=False)
+    """How many turns ago its agent was warned."""
 
     @property
     def is_open(self) -> bool:
@@ -145,7 +152,7 @@ class Model:
         """Let an admin give a ticket to an agent, whatever its priority."""
         found = self._check(ticket, ACTS["assign"])
         if found.agent == agent:
-            return self._with(ticket, replace(found, status=S.ASSIGNED))
+            return self._with(ticket, replace(found, status=S.ASSIGNED, waited=0, warned=None))
         self._check_receiver(agent, giving=True)
         return self._with(ticket, self._handed(ticket, status=S.ASSIGNED, agent=agent))
 
@@ -153,6 +160,31 @@ class Model:
         if self.agents[agent].deleted:
             raise NotFound("")
         changes = {i: self._handed(i, status=S.OPEN, agent=None) for i in self.hand(agent)}
+        return replace(self, tickets={**self.tickets, **changes})
+
+    def later(self) -> Model:
+        """Let a turn pass."""
+        tickets = {
+            i: replace(ticket, waited=ticket.waited + 1, warned=None if ticket.warned is None else ticket.warned + 1)
+            for i, ticket in self.tickets.items()
+        }
+        return replace(self, tickets=tickets)
+
+    def unbegun(self, agent: int, *, warned: bool) -> list[int]:
+        """List what an agent is to be warned of, or, having been `warned`, is to lose."""
+        untouched = {i: self.tickets[i] for i in self.hand(agent) if self.tickets[i].status is S.ASSIGNED}
+        if not warned:
+            return [i for i, t in untouched.items() if t.warned is None and t.waited >= TURNS_TO_WARNING]
+        return [
+            i
+            for i, t in untouched.items()
+            if t.warned is not None and t.warned >= TURNS_TO_LIMIT - TURNS_TO_WARNING and t.waited >= TURNS_TO_LIMIT
+        ]
+
+    def limited(self, agent: int) -> Model:
+        """Apply the hold limit to one agent's hand."""
+        changes = {i: replace(self.tickets[i], warned=0) for i in self.unbegun(agent, warned=False)}
+        changes |= {i: self._handed(i, status=S.OPEN, agent=None) for i in self.unbegun(agent, warned=True)}
         return replace(self, tickets={**self.tickets, **changes})
 
     def reprioritised(self, ticket: int, priority: Priority) -> Model:
@@ -204,7 +236,7 @@ class Model:
 
     def _handed(self, ticket: int, *, status: TicketStatus, agent: int | None) -> TicketState:
         before = self.tickets[ticket]
-        return replace(before, status=status, agent=agent, epoch=before.epoch + 1)
+        return replace(before, status=status, agent=agent, epoch=before.epoch + 1, waited=0, warned=None)
 
     def _with(self, ticket: int, state: TicketState) -> Model:
         return replace(self, tickets={**self.tickets, ticket: state})

@@ -14,7 +14,7 @@ from service.usecases.ports.reconcile import RunStatus, Tier
 from service.usecases.ports.tickets import Buyer, Claimed, TicketChanges, TicketDraft
 from tests.property.desk import STAFF, Desk, Outcome
 from tests.property.failpoints import Done
-from tests.property.model import AgentState
+from tests.property.model import TURNS_TO_LIMIT, AgentState
 
 MOST_AGENTS = 6
 
@@ -192,6 +192,34 @@ class Operations(Desk):
             lambda: self.model.assigned(ticket, agent),
             lambda: self.world.lifecycle.assign(ticket, agent_id=agent, actor_id=None),
         )
+
+    @rule()
+    def let_a_turn_pass(self) -> None:
+        self.world.let_a_turn_pass()
+        self.model = self.model.later()
+
+    @rule()
+    def limit_holds(self) -> None:
+        """Each agent concerned is a write of its own, and none is left out."""
+        before = self.model
+        outcome = self.attempt(self.world.hold_limits.run)
+        for write in outcome.writes:
+            agent, done = write.options["agent_id"], write.result
+            assert list(done.warned) == before.unbegun(agent, warned=False)
+            assert [ticket.id for ticket in done.returned] == before.unbegun(agent, warned=True)
+            self.model = self.model.limited(agent)
+        if outcome.error is not None:
+            self.check_error(outcome, None)
+        elif not outcome.struck:
+            assert all(self.model.limited(agent) == self.model for agent in self.model.agents)
+            assert not any(self.model.unbegun(agent, warned=False) for agent in self.model.agents)
+
+    @rule()
+    def forget_hands(self) -> None:
+        """Nobody begins anything until the warning, nor until the limit."""
+        for _ in range(TURNS_TO_LIMIT):
+            self.let_a_turn_pass()
+            self.limit_holds()
 
     # Agents
 
