@@ -28,13 +28,16 @@ _DONE: Mapping[Cause, str] = {
     Cause.DELETE: "taken back from an agent who was deleted",
 }
 
+_BY_THE_HOLDER = frozenset({Cause.SELL, Cause.RESOLVE})
+"""What an agent does to a ticket of theirs; where it also gave them the ticket, it had just been taken back."""
+
 
 def words(
     found: Situation, *, queued: bool | None, trusted: bool | None, may_take: Mapping[Level, int] | None
 ) -> tuple[str, ...]:
     """Say in whole sentences where the ticket is, since when and why, and what may become of it."""
     sentences = [_state(found)]
-    if found.ticket.agent_id is not None and found.handed is not None:
+    if found.ticket.agent_id is not None and found.handed is not None and found.handed.cause not in _BY_THE_HOLDER:
         sentences.append(f"{_holder(found)} {_past(found)} it because it was {_done(found.handed)}.")
     if found.warned is not None:
         sentences.append(f"It will go back unless it is begun: {_holder(found)} was {_warned(found.warned)}.")

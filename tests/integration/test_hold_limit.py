@@ -21,11 +21,10 @@ from service.usecases.hold_limit import HoldLimits, pause_s
 from service.usecases.ports.hold_limit import Limited
 from service.usecases.ports.tickets import TicketDraft
 from tests.integration.desk import Desk, as_decided, as_hinted
-from tests.integration.waiting import let_pass, wait_until_blocked
+from tests.integration.waiting import LIMIT, let_pass, wait_until_blocked
 
 Make = Callable[..., int]
 MakeMany = Callable[..., list[int]]
-LIMIT = HoldLimit(limit_s=3_600, warning_s=600)
 UNTIL_WARNED = LIMIT.limit_s - LIMIT.warning_s + 1
 UNTIL_BACK = LIMIT.warning_s + 1
 

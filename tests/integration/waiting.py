@@ -7,6 +7,14 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from service.domain.hold_limit import HoldLimit
+from service.store.hold_limit import PostgresHoldLimit
+from service.store.places import PostgresPlaces
+from service.usecases.hold_limit import HoldLimits
+from service.usecases.ports.queue import TicketQueue
+
+LIMIT = HoldLimit(limit_s=3_600, warning_s=600)
+
 _TICKETS = text("UPDATE tickets SET assigned_at = assigned_at - :s * interval '1 second' WHERE status = 'assigned'")
 _WARNINGS = text("UPDATE ticket_events SET at = at - :s * interval '1 second' WHERE cause = 'hold_warning'")
 
@@ -18,6 +26,16 @@ def let_pass(engine: Engine, seconds: int) -> None:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         for statement in (_TICKETS, _WARNINGS):
             connection.execute(statement, {"s": seconds})
+
+
+def lose_untouched(engine: Engine, queue: TicketQueue) -> int:
+    """Let nobody begin anything until the hold limit takes it back; count what went back."""
+    limits = HoldLimits(store=PostgresHoldLimit(engine), queue=queue, places=PostgresPlaces(engine), limit=LIMIT)
+    gone = 0
+    for _ in ("until the warning", "until the limit"):
+        let_pass(engine, LIMIT.limit_s)
+        gone += limits.run()
+    return gone
 
 
 def wait_until_blocked(engine: Engine, blocked: Future[Any]) -> None:

@@ -29,6 +29,9 @@ ACT = st.sampled_from(["start", "resolve", "close", "release"])
 LAG = st.none() | st.integers(0, 1)
 
 
+BUYER = "kim0@example.com"
+
+
 class Operations(Desk):
     """Everything that users do."""
 
@@ -213,6 +216,24 @@ class Operations(Desk):
         elif not outcome.struck:
             assert all(self.model.limited(agent) == self.model for agent in self.model.agents)
             assert not any(self.model.unbegun(agent, warned=False) for agent in self.model.agents)
+
+    @precondition(lambda self: any(ticket.missed for ticket in self.model.tickets.values()))
+    @rule(pick=PICK, sells=st.booleans(), lag=LAG)
+    def be_late(self, pick: int, *, sells: bool, lag: int | None) -> None:
+        """Let an agent end a ticket that was taken back from them, whatever has become of it."""
+        lost = [(i, agent) for i, found in self.model.tickets.items() for agent in sorted(found.missed)]
+        ticket, agent = lost[pick % len(lost)]
+        epoch = None if lag is None else self.model.tickets[ticket].epoch - lag
+        if sells:
+            self.perform(
+                lambda: self.model.sold(agent, ticket, BUYER, epoch=epoch),
+                lambda: self.world.lifecycle.sell(agent, ticket, Buyer(name="Kim", email=BUYER), expected_epoch=epoch),
+            )
+        else:
+            self.perform(
+                lambda: self.model.worked("resolve", agent, ticket, epoch=epoch),
+                lambda: self.world.lifecycle.resolve(agent, ticket, expected_epoch=epoch),
+            )
 
     @rule()
     def forget_hands(self) -> None:
