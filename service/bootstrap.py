@@ -23,6 +23,7 @@ from service.store.customers import PostgresCustomers
 from service.store.engine import make_engine
 from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
+from service.store.hold_limit import PostgresHoldLimit
 from service.store.idempotency import PostgresIdempotency
 from service.store.import_jobs import PostgresImports
 from service.store.invariants import PostgresInvariants
@@ -40,7 +41,7 @@ from service.ticket_queue.client import make_client
 from service.ticket_queue.confirmer import ConfirmingTicketQueue
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
-from service.usecases import away
+from service.usecases import away, hold_limit
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
@@ -96,6 +97,7 @@ class Container:
     imports: Imports
     demo: Demo
     away_returns: away.AwayReturns
+    hold_limits: hold_limit.HoldLimits
     reconciler: Reconciler
     reconciliations: Reconciliations
     schedule: Schedule
@@ -203,6 +205,12 @@ def build_container(settings: Settings) -> Container:
         away_returns=away.AwayReturns(
             store=PostgresAway(background_engine), queue=queue, places=places, grace_s=settings.away_grace_s
         ),
+        hold_limits=hold_limit.HoldLimits(
+            store=PostgresHoldLimit(background_engine),
+            queue=queue,
+            places=places,
+            limit=settings.hold_limit,
+        ),
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -210,7 +218,7 @@ def build_container(settings: Settings) -> Container:
             leases=leases,
             fast_s=settings.reconcile_fast_s,
             full_s=settings.reconcile_full_s,
-            chores={} if settings.away_grace_s == 0 else {away.JOB: away.pause_s(settings.away_grace_s)},
+            chores=_chores(settings),
             holder=f"{socket.gethostname()}:{os.getpid()}",
             clock=time.monotonic,
             resume_imports=imports.resume,
@@ -230,6 +238,16 @@ def build_container(settings: Settings) -> Container:
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,
     )
+
+
+def _chores(settings: Settings) -> dict[str, float]:
+    """List what is to be done now and then, with the pause in between, seconds: what is switched off is not."""
+    chores: dict[str, float] = {}
+    if settings.away_grace_s:
+        chores[away.JOB] = away.pause_s(settings.away_grace_s)
+    if settings.hold_limit_s:
+        chores[hold_limit.JOB] = hold_limit.pause_s(settings.hold_limit.warning_s)
+    return chores
 
 
 def create_wsgi_app() -> Flask:

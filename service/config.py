@@ -11,8 +11,11 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service.domain.hold_limit import HoldLimit
 from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
+
+LONGEST_DEFAULT_WARNING_S = 3_600
 
 
 class ConfigurationError(Exception):
@@ -153,6 +156,19 @@ class Settings(BaseSettings):
         description="Time an agent may be away before tickets they have not begun go back, s; 0: they never do",
     )
 
+    hold_limit_s: int = Field(
+        default=0,
+        ge=0,
+        le=604_800,
+        description="Time a ticket may lie with an agent who has not begun it before it goes back, s; 0: for ever",
+    )
+    hold_warning_s: int = Field(
+        default=0,
+        ge=0,
+        le=604_800,
+        description="Time before that limit at which the agent is warned, s; 0: half the limit, an hour at the most",
+    )
+
     # How it talks
     max_body_bytes: int = Field(
         default=1_048_576,
@@ -174,6 +190,12 @@ class Settings(BaseSettings):
         """The service levels aimed at."""
         return Targets(assign_s=parse_minutes(self.assign_minutes), resolve_s=parse_minutes(self.resolve_minutes))
 
+    @property
+    def hold_limit(self) -> HoldLimit:
+        """When tickets that nobody has begun go back, and when their agents are warned."""
+        warning_s = self.hold_warning_s or max(1, min(self.hold_limit_s // 2, LONGEST_DEFAULT_WARNING_S))
+        return HoldLimit(self.hold_limit_s, warning_s)
+
     @field_validator("claim_lease_s")
     @classmethod
     def _outlives_statements(cls, value: int, info: ValidationInfo) -> int:
@@ -184,6 +206,15 @@ class Settings(BaseSettings):
                 f"{value} s is shorter than twice STATEMENT_TIMEOUT_MS ({timeout_ms} ms); "
                 f"use at least {-(-2 * timeout_ms // 1000)}"
             )
+        return value
+
+    @field_validator("hold_warning_s")
+    @classmethod
+    def _comes_before_the_limit(cls, value: int, info: ValidationInfo) -> int:
+        """Compare with the limit, unless there is none or it is bad itself."""
+        limit_s = info.data.get("hold_limit_s", 0)
+        if limit_s and value >= limit_s:
+            raise ValueError(f"{value} s is not before HOLD_LIMIT_S ({limit_s} s); use at most {limit_s - 1}")
         return value
 
     @classmethod

@@ -53,6 +53,17 @@ def return_untouched() -> None:
         container.close()
 
 
+def limit_holds() -> None:
+    """Warn of tickets that have lain untouched for long, and put back those that were warned of in time."""
+    container = build_container(load())
+    try:
+        container.hold_limits.run()
+    except FairdealError as exc:
+        log.warning("limiting_impossible", extra={"code": exc.code, "why": exc.detail})
+    finally:
+        container.close()
+
+
 def _step_back() -> None:
     """Let requests come first from now on; the job's process ends with the job."""
     os.nice(NICENESS)

@@ -63,8 +63,9 @@ class Lifecycle:
         """Sell a held ticket, which frees its slot; `buyer` is None where nobody says to whom.
 
         Repeating the same sale changes nothing, unless it is not `repeatable` or names nobody: then what is sold
-        cannot be sold again. Raises `InvalidInput`, `NotFound` (also for somebody else's ticket), `IllegalMove`,
-        `StaleEpoch`.
+        cannot be sold again. A ticket that was taken back from the agent for being slow or away is sold as well, unless
+        somebody else has had it since. Raises `InvalidInput`, `NotFound` (also for somebody else's ticket),
+        `IllegalMove`, `StaleEpoch`, `TicketTaken`.
         """
         moved = self._store.sell(
             agent_id=agent_id,
@@ -91,7 +92,7 @@ class Lifecycle:
         return self._by_holder(agent_id, ticket_id, TicketStatus.IN_PROGRESS, expected_epoch=expected_epoch)
 
     def resolve(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
-        """Resolve a held ticket, which frees its slot."""
+        """Resolve a held ticket, which frees its slot, or one that was taken back as `sell` has it."""
         return self._by_holder(agent_id, ticket_id, TicketStatus.RESOLVED, expected_epoch=expected_epoch)
 
     def close(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:

@@ -101,7 +101,7 @@ LEVEL = ServiceLevel(
     resolution=Measure(target_s=60, took_s=1.0, missed=False),
 )  # fmt: skip
 EXPLAINED = Explanation(
-    ticket=a_ticket(), agent=None, handed=ACT, entered=ACT,
+    ticket=a_ticket(), agent=None, handed=ACT, entered=ACT, warned=ACT,
     queue=QueuePlace(priority=Priority.MEDIUM, rank=1, rank_is_exact=True, queued=None, trusted=None),
     may_take={Level.SENIOR: 0, Level.JUNIOR: 2}, words=("Ticket 7 is open.",),
 )  # fmt: skip
