@@ -54,9 +54,7 @@ class MarkedHands:
 class Hands:
     """Find held sets that are wrong, and put them right id by id."""
 
-    def __init__(
-        self, *, queue: TicketQueue, audit: QueueAudit, open_tickets: AuditedTickets, grace_s: float
-    ) -> None:
+    def __init__(self, *, queue: TicketQueue, audit: QueueAudit, open_tickets: AuditedTickets, grace_s: float) -> None:
         """Leave alone tickets that changed less than `grace_s` ago: their writer may be about to tell the queue."""
         self._queue = queue
         self._audit = audit
