@@ -20,6 +20,7 @@ from service.store.assignments import PostgresAssignments
 from service.store.away import PostgresAway
 from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
+from service.store.desks import PostgresDesks
 from service.store.engine import make_engine
 from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
@@ -47,6 +48,7 @@ from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
 from service.usecases.customers import Customers
 from service.usecases.demo import Demo
+from service.usecases.desk import Desks
 from service.usecases.explanation import Explanations
 from service.usecases.figures import Figures
 from service.usecases.health import Health
@@ -84,6 +86,7 @@ class Container:
     tickets: Tickets
     assignments: Assignments
     lifecycle: Lifecycle
+    desks: Desks
     history: History
     explanations: Explanations
     service_levels: ServiceLevels
@@ -144,7 +147,8 @@ def build_container(settings: Settings) -> Container:
     tickets = Tickets(store=ticket_store, queue=queue, places=places)
     assignments = Assignments(store=assignment_store, queue=queue, places=places)
     lifecycle = Lifecycle(store=assignment_store, queue=queue, places=places)
-    users = Users(store=PostgresUsers(engine), queue=queue, places=places, passwords=passwords)
+    user_store = PostgresUsers(engine)
+    users = Users(store=user_store, queue=queue, places=places, passwords=passwords)
     agent_store = PostgresAgents(engine)
     agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords)
     customers = Customers(store=PostgresCustomers(engine))
@@ -178,6 +182,7 @@ def build_container(settings: Settings) -> Container:
         tickets=tickets,
         assignments=assignments,
         lifecycle=lifecycle,
+        desks=Desks(store=PostgresDesks(engine), users=user_store, lifecycle=lifecycle),
         history=History(store=history_store, tickets=ticket_store, agents=agent_store),
         service_levels=ServiceLevels(tickets=tickets, store=history_store, targets=settings.targets),
         explanations=Explanations(store=PostgresSituations(engine), queue=queue, audit=RedisQueueAudit(client, keys)),
@@ -254,10 +259,13 @@ def create_wsgi_app() -> Flask:
     """Make the web application of one gunicorn worker from the environment. Raises `ConfigurationError`."""
     # Imported here: the workers and most commands need no Flask.
     from service.api.app import create_app
+    from service.dashboard import pages
 
     settings = config.load()
     configure_logging(level=settings.log_level, shape=settings.log_format)
-    return create_app(build_container(settings))
+    app = create_app(build_container(settings))
+    pages.install(app)
+    return app
 
 
 def upgrade_schema(settings: Settings) -> tuple[str | None, str | None]:

@@ -104,6 +104,11 @@ class Settings(BaseSettings):
     )
     access_token_minutes: int = Field(default=15, ge=1, le=1440, description="Life of an access token, minutes")
     refresh_token_days: int = Field(default=14, ge=1, le=365, description="Life of an unused refresh token, days")
+    secure_cookies: Literal["auto", "always"] = Field(
+        default="auto",
+        description="When browsers may send the page's cookies over https alone: `auto`, if the request came by https "
+        "(a proxy on this machine may say so by X-Forwarded-Proto); `always`, if https ends elsewhere",
+    )
     admin_username: Annotated[str, AfterValidator(_username)] = Field(
         default="admin",
         description="Name of the first admin, made on an empty database",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from service.usecases.assignments import Assignments
     from service.usecases.bulk import Bulk
     from service.usecases.customers import Customers
+    from service.usecases.desk import Desks
     from service.usecases.explanation import Explanations
     from service.usecases.figures import Figures
     from service.usecases.health import Health
@@ -57,6 +58,10 @@ class Services(Protocol):
     @property
     def lifecycle(self) -> Lifecycle:
         """Working tickets: each move from state to state."""
+
+    @property
+    def desks(self) -> Desks:
+        """What an agent sees before them."""
 
     @property
     def history(self) -> History:
