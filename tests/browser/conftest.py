@@ -1,4 +1,4 @@
-"""The page in a real browser: the application on a real port, Chromium found on the machine, skipped where there is none."""
+"""The page in a real browser: a real port, the Chromium of this machine, skipped where there is none."""
 
 from __future__ import annotations
 

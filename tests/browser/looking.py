@@ -25,7 +25,7 @@ def sign_in(page: Any, username: str, password: str = PASSWORD) -> None:
 
 
 def inspect(page: Any, name: str) -> None:
-    """Look at a page at both sizes, light and dark: keep screenshots, have axe check it, and see that nothing overflows."""
+    """Look at a page at both sizes, light and dark: keep screenshots, have axe check it; nothing may overflow."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
