@@ -87,9 +87,16 @@ class PostgresAssignments:
         with statement(self._engine) as connection:
             return [rows.ticket(row) for row in connection.execute(_HAND, {"agent_id": agent_id}).mappings()]
 
-    def move(self, move: Move) -> Moved:
-        """Change one ticket's state in one transaction."""
-        return moves.in_transaction(self._engine, lambda connection: moves.move(connection, move))
+    def move(self, move: Move, *, dry_run: bool = False) -> Moved:
+        """Change one ticket's state in one transaction, which a dry run rolls back."""
+
+        def carry_out(connection: Connection) -> Moved:
+            moved = moves.move(connection, move)
+            if dry_run:
+                connection.rollback()
+            return moved
+
+        return moves.in_transaction(self._engine, carry_out)
 
     def sell(
         self,

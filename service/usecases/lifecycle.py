@@ -143,9 +143,18 @@ class Lifecycle:
         )
 
     def return_one(
-        self, ticket_id: int, *, actor_id: int | None, reason: str = "", expected_epoch: int | None = None
+        self,
+        ticket_id: int,
+        *,
+        actor_id: int | None,
+        reason: str = "",
+        expected_epoch: int | None = None,
+        dry_run: bool = False,
     ) -> Ticket:
-        """Take a held ticket from its agent and put it back to its place in the queue (admin)."""
+        """Take a held ticket from its agent and put it back to its place in the queue (admin).
+
+        A dry run returns the ticket as it would be, and changes nothing.
+        """
         return self._move(
             Move(
                 ticket_id=ticket_id,
@@ -155,7 +164,8 @@ class Lifecycle:
                 actor_id=actor_id,
                 expected_epoch=expected_epoch,
                 note=clean_note(reason, field="reason"),
-            )
+            ),
+            dry_run=dry_run,
         )
 
     def reopen(
@@ -175,19 +185,29 @@ class Lifecycle:
         )
 
     def assign(
-        self, ticket_id: int, *, agent_id: int, actor_id: int | None, expected_epoch: int | None = None
+        self,
+        ticket_id: int,
+        *,
+        agent_id: int,
+        actor_id: int | None,
+        expected_epoch: int | None = None,
+        dry_run: bool = False,
     ) -> Ticket:
         """Give an open or held ticket to an agent, whatever its priority (admin).
 
-        Raises `AgentAtCapacity`, `AgentInactive`, `AgentAway` besides the usual.
+        A dry run returns the ticket as it would be, and changes nothing. Raises `AgentAtCapacity`, `AgentInactive`,
+        `AgentAway` besides the usual.
         """
-        return self._move(assignment(ticket_id, agent_id=agent_id, actor_id=actor_id, expected_epoch=expected_epoch))
+        wanted = assignment(ticket_id, agent_id=agent_id, actor_id=actor_id, expected_epoch=expected_epoch)
+        return self._move(wanted, dry_run=dry_run)
 
     def _by_holder(self, agent_id: int, ticket_id: int, target: TicketStatus, *, expected_epoch: int | None) -> Ticket:
         return self.set_status(ticket_id, target, actor_id=agent_id, holder_id=agent_id, expected_epoch=expected_epoch)
 
-    def _move(self, move: Move) -> Ticket:
-        moved = self._store.move(move)
+    def _move(self, move: Move, *, dry_run: bool = False) -> Ticket:
+        moved = self._store.move(move, dry_run=dry_run)
+        if dry_run:
+            return moved.after
         follow(self._queue, self._places, before=moved.before, after=moved.after)
         return moved.after
 

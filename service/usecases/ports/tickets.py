@@ -175,8 +175,8 @@ class AssignmentStore(Protocol):
     def hand(self, agent_id: int) -> list[Ticket]:
         """Read the tickets an agent holds, in creation order."""
 
-    def move(self, move: Move) -> Moved:
-        """Change one ticket's state.
+    def move(self, move: Move, *, dry_run: bool = False) -> Moved:
+        """Change one ticket's state; in a dry run, say what that would be.
 
         A ticket that was taken back from its agent for being slow or away may still be resolved by them, as long as
         nobody else has had it. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`, `TicketTaken`.
