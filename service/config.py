@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service.domain.mail_rules import parse_public_url, parse_sender, parse_smtp_url
 from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 
@@ -54,6 +55,16 @@ def _username(value: str) -> str:
 
 def _minutes(value: str) -> str:
     parse_minutes(value)
+    return value
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    parse_smtp_url(value.get_secret_value())
+    return value
+
+
+def _sender(value: str) -> str:
+    parse_sender(value)
     return value
 
 
@@ -151,6 +162,23 @@ class Settings(BaseSettings):
         ge=0,
         le=604_800,
         description="Time an agent may be away before tickets they have not begun go back, s; 0: they never do",
+    )
+
+    # Whom it writes to
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
+        default=None,
+        description="Mail server; without one, mails go to files under `VAR_DIR/outbox/`. TLS is required and checked; "
+        "`?starttls=no` and `?verify=no` do without",
+        examples=["smtp://fairdeal:secret@mail.example:587"],
+    )
+    mail_from: Annotated[str, AfterValidator(_sender)] = Field(
+        default="Fairdeal <fairdeal@localhost>",
+        description="Sender of mails, and where undeliverable ones come back to",
+    )
+    public_url: Annotated[str, AfterValidator(parse_public_url)] | None = Field(
+        default=None,
+        description="Where people find the service, for links in mails; without it, mails have none",
+        examples=["https://fairdeal.example.com"],
     )
 
     # How it talks
