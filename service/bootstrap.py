@@ -7,12 +7,15 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from service import config
 from service.config import Settings
-from service.job_queue import RqJobQueue, make_job_client
+from service.domain.mail_rules import parse_sender
+from service.job_queue import Lane, RqJobQueue, make_job_client
+from service.mail.carriers import make_carrier
+from service.mail.letters import Letters
 from service.observability import configure_logging
 from service.store import migrate
 from service.store.agents import PostgresAgents
@@ -29,6 +32,8 @@ from service.store.idempotency import PostgresIdempotency
 from service.store.import_jobs import PostgresImports
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
+from service.store.mails import PostgresMails
+from service.store.notification_preferences import PostgresPreferences
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
@@ -57,12 +62,15 @@ from service.usecases.idempotency import Idempotency
 from service.usecases.imports import Imports
 from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
+from service.usecases.mailing import JOB as MAIL_JOB
+from service.usecases.mailing import Mailing, Mails
+from service.usecases.notification_preferences import NotificationPreferences
 from service.usecases.passwords import Passwords
 from service.usecases.ports.health import SchemaState
 from service.usecases.queue_rebuild import QueueRebuild
 from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
-from service.usecases.reconciliation.schedule import Schedule
+from service.usecases.reconciliation.schedule import OnDemand, Schedule
 from service.usecases.reconciliations import Reconciliations
 from service.usecases.service_levels import ServiceLevels
 from service.usecases.sessions import Sessions
@@ -101,6 +109,9 @@ class Container:
     demo: Demo
     away_returns: away.AwayReturns
     hold_limits: hold_limit.HoldLimits
+    mailing: Mailing
+    mails: Mails
+    notification_preferences: NotificationPreferences
     reconciler: Reconciler
     reconciliations: Reconciliations
     schedule: Schedule
@@ -140,6 +151,7 @@ def build_container(settings: Settings) -> Container:
     runs = PostgresReconciliations(background_engine)
     leases = PostgresLeases(background_engine)
     jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
+    messages = RqJobQueue(job_client, prefix=settings.queue_prefix, lane=Lane.MESSAGES)
     passwords = Passwords()
 
     ticket_store = PostgresTickets(engine, targets=settings.targets)
@@ -169,6 +181,12 @@ def build_container(settings: Settings) -> Container:
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
+    letters = Letters(
+        sender=parse_sender(settings.mail_from), public_url=settings.public_url, now=lambda: datetime.now(UTC)
+    )
+    smtp_url = None if settings.smtp_url is None else settings.smtp_url.get_secret_value()
+    carrier = make_carrier(smtp_url, settings.var_dir)
+    mailing = Mailing(store=PostgresMails(background_engine), writer=letters, carrier=carrier, clock=time.monotonic)
 
     def close() -> None:
         queue.close()
@@ -216,6 +234,9 @@ def build_container(settings: Settings) -> Container:
             places=places,
             limit=settings.hold_limit,
         ),
+        mailing=mailing,
+        mails=Mails(store=PostgresMails(engine), writer=letters, carrier=carrier),
+        notification_preferences=NotificationPreferences(store=PostgresPreferences(engine)),
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -227,6 +248,7 @@ def build_container(settings: Settings) -> Container:
             holder=f"{socket.gethostname()}:{os.getpid()}",
             clock=time.monotonic,
             resume_imports=imports.resume,
+            on_demand=(OnDemand(job=MAIL_JOB, jobs=messages, is_wanted=mailing.is_wanted),),
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),

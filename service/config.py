@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.domain.hold_limit import HoldLimit
+from service.domain.mail_rules import parse_public_url, parse_sender, parse_smtp_url
 from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 
@@ -57,6 +58,16 @@ def _username(value: str) -> str:
 
 def _minutes(value: str) -> str:
     parse_minutes(value)
+    return value
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    parse_smtp_url(value.get_secret_value())
+    return value
+
+
+def _sender(value: str) -> str:
+    parse_sender(value)
     return value
 
 
@@ -172,6 +183,23 @@ class Settings(BaseSettings):
         ge=0,
         le=604_800,
         description="Time before that limit at which the agent is warned, s; 0: half the limit, an hour at the most",
+    )
+
+    # Whom it writes to
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
+        default=None,
+        description="Mail server; without one, mails go to files under `VAR_DIR/outbox/`. TLS is required and checked; "
+        "`?starttls=no` and `?verify=no` do without",
+        examples=["smtp://fairdeal:secret@mail.example:587"],
+    )
+    mail_from: Annotated[str, AfterValidator(_sender)] = Field(
+        default="Fairdeal <fairdeal@localhost>",
+        description="Sender of mails, and where undeliverable ones come back to",
+    )
+    public_url: Annotated[str, AfterValidator(parse_public_url)] | None = Field(
+        default=None,
+        description="Where people find the service, for links in mails; without it, mails have none",
+        examples=["https://fairdeal.example.com"],
     )
 
     # How it talks

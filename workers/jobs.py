@@ -64,6 +64,17 @@ def limit_holds() -> None:
         container.close()
 
 
+def send_mails() -> None:
+    """Write the mails that the history calls for, and send what is due."""
+    container = build_container(load())
+    try:
+        container.mailing.run()
+    except FairdealError as exc:
+        log.warning("mailing_interrupted", extra={"code": exc.code, "why": exc.detail})
+    finally:
+        container.close()
+
+
 def _step_back() -> None:
     """Let requests come first from now on; the job's process ends with the job."""
     os.nice(NICENESS)

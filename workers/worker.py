@@ -25,7 +25,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
 from service.config import Settings
-from service.job_queue import make_job_client, queue_name
+from service.job_queue import Lane, make_job_client, queue_name
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +103,8 @@ class _WithoutTracebacks(logging.Filter):
         return True
 
 
-def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; a job under way is finished first."""
+def run_worker(settings: Settings, lane: Lane = Lane.WORK) -> None:
+    """Do the jobs of one queue until SIGTERM or SIGINT; a job under way is finished first."""
     rq_log = logging.getLogger("rq.worker")
     rq_log.setLevel(logging.WARNING)
     rq_log.addFilter(_WithoutTracebacks())
@@ -112,7 +112,7 @@ def run_worker(settings: Settings) -> None:
     pause_s = FIRST_PAUSE_S
     while True:
         started = time.monotonic()
-        wanted, trouble = _work(settings)
+        wanted, trouble = _work(settings, lane)
         if wanted:
             return
         _leave_on_signals()  # rq has left its own handlers behind, which stop a worker that is no more
@@ -124,21 +124,21 @@ def run_worker(settings: Settings) -> None:
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-def _work(settings: Settings) -> tuple[bool, str]:
+def _work(settings: Settings, lane: Lane) -> tuple[bool, str]:
     """Work until it ends, and say whether that was wanted, and if not, what was the trouble."""
     worker: PatientWorker | None = None
     trouble = "rq gave up"
     with contextlib.closing(make_job_client(settings.redis_url, timeout_ms=SOCKET_TIMEOUT_MS)) as client:
         try:
-            worker = _make_worker(client, settings)
+            worker = _make_worker(client, settings, lane)
             worker.work()
         except (RedisError, OSError) as exc:
             trouble = type(exc).__name__
     return worker is not None and worker.told_to_stop, trouble
 
 
-def _make_worker(client: Redis, settings: Settings) -> PatientWorker:
-    queue = Queue(queue_name(settings.queue_prefix), connection=client, serializer=JSONSerializer)
+def _make_worker(client: Redis, settings: Settings, lane: Lane) -> PatientWorker:
+    queue = Queue(queue_name(settings.queue_prefix, lane), connection=client, serializer=JSONSerializer)
     return PatientWorker(
         [queue],
         connection=client,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
-from service.usecases.ports.figures import CheckedInvariant, FigureStore, ReconciliationFigures
+from service.usecases.ports.figures import CheckedInvariant, FigureStore, MailFigures, ReconciliationFigures
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.queue_stats import QueueState, QueueStats
 
@@ -20,6 +20,7 @@ class State:
     inversions: int | None
     reconciliations: ReconciliationFigures | None
     invariants: Sequence[CheckedInvariant]
+    mails: MailFigures | None = None
 
 
 class Figures:
@@ -35,11 +36,15 @@ class Figures:
         state: QueueState | None = None
         reconciliations: ReconciliationFigures | None = None
         invariants: Sequence[CheckedInvariant] = ()
+        mails: MailFigures | None = None
         inversions: int | None = None
         with suppress(StoreUnavailable):
             state = self._stats.read()
             reconciliations = self._store.reconciliations()
             invariants = self._store.invariants()
+            mails = self._store.mails()
         with suppress(QueueUnavailable):
             inversions = self._queue.inversions()
-        return State(queue=state, inversions=inversions, reconciliations=reconciliations, invariants=invariants)
+        return State(
+            queue=state, inversions=inversions, reconciliations=reconciliations, invariants=invariants, mails=mails
+        )
