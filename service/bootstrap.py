@@ -47,7 +47,7 @@ from service.ticket_queue.client import make_client
 from service.ticket_queue.confirmer import ConfirmingTicketQueue
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
-from service.usecases import away, hold_limit
+from service.usecases import away, hold_limit, webhook_sending
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
@@ -78,6 +78,9 @@ from service.usecases.ticket_export import TicketExport
 from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
 from service.usecases.users import Users
+from service.usecases.webhook_sending import WebhookSending
+from service.usecases.webhooks import Webhooks
+from service.webhook_wiring import wire_webhooks
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -107,6 +110,8 @@ class Container:
     ticket_export: TicketExport
     imports: Imports
     demo: Demo
+    webhooks: Webhooks
+    webhook_sending: WebhookSending
     away_returns: away.AwayReturns
     hold_limits: hold_limit.HoldLimits
     mailing: Mailing
@@ -187,6 +192,7 @@ def build_container(settings: Settings) -> Container:
     smtp_url = None if settings.smtp_url is None else settings.smtp_url.get_secret_value()
     carrier = make_carrier(smtp_url, settings.var_dir)
     mailing = Mailing(store=PostgresMails(background_engine), writer=letters, carrier=carrier, clock=time.monotonic)
+    hooks = wire_webhooks(settings, engine, messages)
 
     def close() -> None:
         queue.close()
@@ -223,6 +229,8 @@ def build_container(settings: Settings) -> Container:
             assignments=assignments,
             lifecycle=lifecycle,
         ),
+        webhooks=hooks.webhooks,
+        webhook_sending=hooks.sending,
         reconciler=reconciler,
         reconciliations=Reconciliations(runs=runs, jobs=jobs),
         away_returns=away.AwayReturns(
@@ -248,7 +256,7 @@ def build_container(settings: Settings) -> Container:
             holder=f"{socket.gethostname()}:{os.getpid()}",
             clock=time.monotonic,
             resume_imports=imports.resume,
-            on_demand=(OnDemand(job=MAIL_JOB, jobs=messages, is_wanted=mailing.is_wanted),),
+            on_demand=(OnDemand(job=MAIL_JOB, jobs=messages, is_wanted=mailing.is_wanted), hooks.on_demand),
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),
@@ -260,7 +268,7 @@ def build_container(settings: Settings) -> Container:
             tick_s=settings.reconcile_fast_s,
             figures=figure_store,
         ),
-        figures=Figures(stats=queue_stats, queue=queue, store=figure_store),
+        figures=Figures(stats=queue_stats, queue=queue, store=figure_store, webhooks=hooks.webhooks),
         health=Health(store=PostgresProbe(engine), queue=queue),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,
@@ -269,7 +277,7 @@ def build_container(settings: Settings) -> Container:
 
 def _chores(settings: Settings) -> dict[str, float]:
     """List what is to be done now and then, with the pause in between, seconds: what is switched off is not."""
-    chores: dict[str, float] = {}
+    chores: dict[str, float] = {webhook_sending.TIDY_JOB: webhook_sending.TIDY_EVERY_S}
     if settings.away_grace_s:
         chores[away.JOB] = away.pause_s(settings.away_grace_s)
     if settings.hold_limit_s:

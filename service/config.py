@@ -15,6 +15,7 @@ from service.domain.hold_limit import HoldLimit
 from service.domain.mail_rules import parse_public_url, parse_sender, parse_smtp_url
 from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
+from service.domain.webhook_targets import Allowed, parse_allowed
 
 LONGEST_DEFAULT_WARNING_S = 3_600
 
@@ -68,6 +69,11 @@ def _smtp_url(value: SecretStr) -> SecretStr:
 
 def _sender(value: str) -> str:
     parse_sender(value)
+    return value
+
+
+def _allowed(value: str) -> str:
+    parse_allowed(value)
     return value
 
 
@@ -202,6 +208,30 @@ class Settings(BaseSettings):
         examples=["https://fairdeal.example.com"],
     )
 
+    # Whom it tells
+    webhook_allow: Annotated[str, AfterValidator(_allowed)] = Field(
+        default="",
+        description="Networks, addresses and host names that webhooks may lead to although they are not public, "
+        "with commas between, such as `10.1.0.0/16,hooks.internal`",
+    )
+    webhook_timeout_s: float = Field(
+        default=10.0, ge=0.1, le=60, description="Longest wait for the receiver of a webhook, s"
+    )
+    webhook_retry_s: float = Field(
+        default=5.0,
+        ge=0.1,
+        le=3600,
+        description="Pause before a failed delivery is tried again, s; twice as long each time, 12 hours at the most",
+    )
+    webhook_max_tries: int = Field(default=16, ge=1, le=50, description="Tries before a delivery is given up")
+    webhook_disable_after: int = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="Deliveries given up in a row that switch a webhook off",
+    )
+    webhook_keep_days: int = Field(default=14, ge=1, le=365, description="Days that deliveries are kept to look at")
+
     # How it talks
     max_body_bytes: int = Field(
         default=1_048_576,
@@ -217,6 +247,11 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
+
+    @property
+    def webhook_allowed(self) -> Allowed:
+        """Where webhooks may lead besides public addresses."""
+        return parse_allowed(self.webhook_allow)
 
     @property
     def targets(self) -> Targets:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from service.usecases.ticket_export import TicketExport
     from service.usecases.tickets import Tickets
     from service.usecases.users import Users
+    from service.usecases.webhooks import Webhooks
 
 EXTENSION = "fairdeal"
 
@@ -92,6 +93,10 @@ class Services(Protocol):
     @property
     def customers(self) -> Customers:
         """Whom tickets are sold to."""
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who else is told of what happens."""
 
     @property
     def sessions(self) -> Sessions:

@@ -36,6 +36,8 @@ from service.store.mail_tables import notification_preferences as notification_p
 from service.store.schema import Xid8 as Xid8
 from service.store.schema import metadata as metadata
 from service.store.schema import one_of, timestamp
+from service.store.webhook_tables import webhook_deliveries as webhook_deliveries
+from service.store.webhook_tables import webhooks as webhooks
 
 users = Table(
     "users",
