@@ -1,7 +1,7 @@
 """Who is given what without having asked: the rule of dispatch, without any store or queue.
 
-High tickets go to seniors alone; medium ones to a senior with room, else to a junior; low ones to anybody. Among those a
-ticket may go to, whoever holds the fewest gets it, and among equals whoever has gone longest without being given one.
+High tickets go to seniors alone; medium ones to a senior with room, else to a junior; low ones to anybody. Of those
+whom a ticket may go to, whoever holds the fewest gets it, and of equals whoever has gone longest without being given one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime
 from service.domain.model import Level, Priority
 
 Rank = tuple[int, int, datetime, int]
-"""What candidates are compared by: tickets held, turn in this deal (0: none yet), idle since, id. The least comes first."""
+"""What candidates are compared by: tickets held, turn in this deal (0: none yet), idle since, id. Least first."""
 
 DISPATCHED_TO: Mapping[Priority, tuple[frozenset[Level], ...]] = {
     Priority.HIGH: (frozenset({Level.SENIOR}),),

@@ -46,7 +46,7 @@ def by_hand(candidates: list[Candidate], waiting: dict[Priority, int]) -> dict[i
                 continue
             least = min(held[each.agent_id] for each in may)
             equals = [each for each in may if held[each.agent_id] == least]
-            chosen = sorted(equals, key=lambda each: (last[each.agent_id], each.agent_id))[0].agent_id
+            chosen = min(equals, key=lambda each: (last[each.agent_id], each.agent_id)).agent_id
             turn += 1
             held[chosen] += 1
             last[chosen] = (turn, NOON)
