@@ -20,6 +20,7 @@ from service.store.assignments import PostgresAssignments
 from service.store.away import PostgresAway
 from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
+from service.store.dispatch import PostgresDispatch
 from service.store.engine import make_engine
 from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
@@ -37,15 +38,18 @@ from service.store.tickets import PostgresTickets
 from service.store.users import PostgresUsers
 from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.client import make_client
-from service.ticket_queue.confirmer import ConfirmingTicketQueue
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
+from service.ticket_queue.ringing import RingingTicketQueue
 from service.usecases import away
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
 from service.usecases.customers import Customers
+from service.usecases.dealing import Dealer
 from service.usecases.demo import Demo
+from service.usecases.dispatch import Dispatcher
+from service.usecases.dispatch_report import DispatchReport
 from service.usecases.explanation import Explanations
 from service.usecases.figures import Figures
 from service.usecases.health import Health
@@ -67,6 +71,7 @@ from service.usecases.ticket_export import TicketExport
 from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
 from service.usecases.users import Users
+from service.usecases.waking import Bell
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -96,6 +101,8 @@ class Container:
     imports: Imports
     demo: Demo
     away_returns: away.AwayReturns
+    dispatcher: Dispatcher
+    dispatch_report: DispatchReport
     reconciler: Reconciler
     reconciliations: Reconciliations
     schedule: Schedule
@@ -127,14 +134,16 @@ def build_container(settings: Settings) -> Container:
     job_client = make_job_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
 
     keys = Keys(settings.queue_prefix)
-    queue = ConfirmingTicketQueue(client, keys)
+    dispatch_store = PostgresDispatch(background_engine)
+    jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
+    bell = Bell(need=dispatch_store, calls=jobs)
+    queue = RingingTicketQueue(client, keys, ring=bell.ring)
     audit = RedisQueueAudit(background_client, keys)
     assignment_store = PostgresAssignments(engine)
     places = PostgresPlaces(engine)
     open_tickets = PostgresOpenTickets(background_engine)
     runs = PostgresReconciliations(background_engine)
     leases = PostgresLeases(background_engine)
-    jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
     passwords = Passwords()
 
     ticket_store = PostgresTickets(engine, targets=settings.targets)
@@ -142,9 +151,9 @@ def build_container(settings: Settings) -> Container:
     tickets = Tickets(store=ticket_store, queue=queue, places=places)
     assignments = Assignments(store=assignment_store, queue=queue, places=places)
     lifecycle = Lifecycle(store=assignment_store, queue=queue, places=places)
-    users = Users(store=PostgresUsers(engine), queue=queue, places=places, passwords=passwords)
+    users = Users(store=PostgresUsers(engine), queue=queue, places=places, passwords=passwords, ring=bell.ring)
     agent_store = PostgresAgents(engine)
-    agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords)
+    agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords, ring=bell.ring)
     customers = Customers(store=PostgresCustomers(engine))
     reconciler = Reconciler(
         queue=RedisTicketQueue(background_client, keys),
@@ -163,9 +172,11 @@ def build_container(settings: Settings) -> Container:
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
+    holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
         queue.close()
+        bell.close()
         for made in (engine, background_engine):
             made.dispose()
         for connected in (client, background_client, job_client):
@@ -203,6 +214,18 @@ def build_container(settings: Settings) -> Container:
         away_returns=away.AwayReturns(
             store=PostgresAway(background_engine), queue=queue, places=places, grace_s=settings.away_grace_s
         ),
+        dispatcher=Dispatcher(
+            store=dispatch_store,
+            assignments=assignment_store,
+            # Its own queue, which does not ring: what it gives back it sees in its next round.
+            dealer=Dealer(store=assignment_store, queue=RedisTicketQueue(client, keys), places=places),
+            leases=leases,
+            calls=jobs,
+            holder=holder,
+            clock=time.monotonic,
+            sleep=time.sleep,
+        ),
+        dispatch_report=DispatchReport(store=dispatch_store),
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -211,9 +234,10 @@ def build_container(settings: Settings) -> Container:
             fast_s=settings.reconcile_fast_s,
             full_s=settings.reconcile_full_s,
             chores={} if settings.away_grace_s == 0 else {away.JOB: away.pause_s(settings.away_grace_s)},
-            holder=f"{socket.gethostname()}:{os.getpid()}",
+            holder=holder,
             clock=time.monotonic,
             resume_imports=imports.resume,
+            looks=[(bell.look, settings.dispatch_every_s)],
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),

@@ -153,6 +153,13 @@ class Settings(BaseSettings):
         description="Time an agent may be away before tickets they have not begun go back, s; 0: they never do",
     )
 
+    dispatch_every_s: float = Field(
+        default=15.0,
+        ge=1,
+        le=3600,
+        description="Pause between two looks for tickets to dispatch that no change has woken dispatch for, s",
+    )
+
     # How it talks
     max_body_bytes: int = Field(
         default=1_048_576,

@@ -53,6 +53,17 @@ def return_untouched() -> None:
         container.close()
 
 
+def dispatch() -> None:
+    """Give what waits to the agents who take it unasked."""
+    container = build_container(load())
+    try:
+        container.dispatcher.answer()
+    except FairdealError as exc:
+        log.warning("dispatch_impossible", extra={"code": exc.code, "why": exc.detail})
+    finally:
+        container.close()
+
+
 def _step_back() -> None:
     """Let requests come first from now on; the job's process ends with the job."""
     os.nice(NICENESS)

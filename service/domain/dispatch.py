@@ -1,7 +1,8 @@
 """Who is given what without having asked: the rule of dispatch, without any store or queue.
 
 High tickets go to seniors alone; medium ones to a senior with room, else to a junior; low ones to anybody. Of those
-whom a ticket may go to, whoever holds the fewest gets it, and of equals whoever has gone longest without being given one.
+whom a ticket may go to, whoever holds the fewest gets it; of equals, whoever has gone longest without being given
+one.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import CLOCK, JobQueue, Lease, Leases, Tier
@@ -28,7 +28,8 @@ FAILOVER = "failover"
 class Schedule:
     """Enqueue fast and full runs in their turn, and a full one at once when the queue was lost or changed servers.
 
-    `chores` are other jobs, by name, with the pause between two of each in seconds.
+    `chores` are other jobs, by name, with the pause between two of each in seconds. `looks` are calls made here that
+    enqueue for themselves what they find to be needed, with the pause between two of each.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Schedule:
         holder: str,
         clock: Callable[[], float],
         resume_imports: Callable[[], None],
+        looks: Sequence[tuple[Callable[[], object], float]] = (),
     ) -> None:
         self._queue = queue
         self._audit = audit
@@ -54,6 +56,8 @@ class Schedule:
         self._clock = clock
         self._resume_imports = resume_imports
         self._imports_due_at = clock()
+        self._looks = looks
+        self._look_due_at = [clock()] * len(looks)
         self._lease: Lease | None = None
         self._renewed_at = 0.0
         self._due_at = dict.fromkeys(Tier, clock())
@@ -85,8 +89,15 @@ class Schedule:
             if self._clock() >= self._chore_due_at[job]:
                 self._jobs.enqueue(job, unique_id=job)
                 self._chore_due_at[job] = self._clock() + pause_s
+        self._look_around()
         next_at = min(*self._due_at.values(), *self._chore_due_at.values())
         return max(0.0, min(TICK_S, next_at - self._clock()))
+
+    def _look_around(self) -> None:
+        for number, (look, pause_s) in enumerate(self._looks):
+            if self._clock() >= self._look_due_at[number]:
+                look()
+                self._look_due_at[number] = self._clock() + pause_s
 
     def close(self) -> None:
         """Let another process keep the clock. Raises `StoreUnavailable`."""
