@@ -71,7 +71,7 @@ class Stage:
             self._server.process.wait()
             self._server = None
 
-    def spawn(self, what: str) -> subprocess.Popen[bytes]:
+    def spawn(self, what: str, **more: str) -> subprocess.Popen[bytes]:
         environ = {
             **os.environ,
             "DATABASE_URL": self._database_url,
@@ -81,6 +81,7 @@ class Stage:
             "RECONCILE_FAST_S": "0.5",
             "RECONCILE_FULL_S": "3600",
             "AWAY_GRACE_S": "1",
+            **more,
             "LOG_FORMAT": "text",
         }
         with self.log(what).open("ab") as log:
