@@ -24,6 +24,7 @@ from service.store.away import PostgresAway
 from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.desks import PostgresDesks
+from service.store.dispatch import PostgresDispatch
 from service.store.engine import make_engine
 from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
@@ -44,16 +45,19 @@ from service.store.tickets import PostgresTickets
 from service.store.users import PostgresUsers
 from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.client import make_client
-from service.ticket_queue.confirmer import ConfirmingTicketQueue
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
+from service.ticket_queue.ringing import RingingTicketQueue
 from service.usecases import away, hold_limit, webhook_sending
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
 from service.usecases.customers import Customers
+from service.usecases.dealing import Dealer
 from service.usecases.demo import Demo
 from service.usecases.desk import Desks
+from service.usecases.dispatch import Dispatcher
+from service.usecases.dispatch_report import DispatchReport
 from service.usecases.explanation import Explanations
 from service.usecases.figures import Figures
 from service.usecases.health import Health
@@ -78,6 +82,7 @@ from service.usecases.ticket_export import TicketExport
 from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
 from service.usecases.users import Users
+from service.usecases.waking import Bell
 from service.usecases.webhook_sending import WebhookSending
 from service.usecases.webhooks import Webhooks
 from service.webhook_wiring import wire_webhooks
@@ -117,6 +122,8 @@ class Container:
     mailing: Mailing
     mails: Mails
     notification_preferences: NotificationPreferences
+    dispatcher: Dispatcher
+    dispatch_report: DispatchReport
     reconciler: Reconciler
     reconciliations: Reconciliations
     schedule: Schedule
@@ -148,14 +155,16 @@ def build_container(settings: Settings) -> Container:
     job_client = make_job_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
 
     keys = Keys(settings.queue_prefix)
-    queue = ConfirmingTicketQueue(client, keys)
+    dispatch_store = PostgresDispatch(background_engine)
+    jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
+    bell = Bell(need=dispatch_store, calls=jobs)
+    queue = RingingTicketQueue(client, keys, ring=bell.ring)
     audit = RedisQueueAudit(background_client, keys)
     assignment_store = PostgresAssignments(engine)
     places = PostgresPlaces(engine)
     open_tickets = PostgresOpenTickets(background_engine)
     runs = PostgresReconciliations(background_engine)
     leases = PostgresLeases(background_engine)
-    jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
     messages = RqJobQueue(job_client, prefix=settings.queue_prefix, lane=Lane.MESSAGES)
     passwords = Passwords()
 
@@ -165,9 +174,9 @@ def build_container(settings: Settings) -> Container:
     assignments = Assignments(store=assignment_store, queue=queue, places=places)
     lifecycle = Lifecycle(store=assignment_store, queue=queue, places=places)
     user_store = PostgresUsers(engine)
-    users = Users(store=user_store, queue=queue, places=places, passwords=passwords)
+    users = Users(store=user_store, queue=queue, places=places, passwords=passwords, ring=bell.ring)
     agent_store = PostgresAgents(engine)
-    agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords)
+    agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords, ring=bell.ring)
     customers = Customers(store=PostgresCustomers(engine))
     reconciler = Reconciler(
         queue=RedisTicketQueue(background_client, keys),
@@ -193,9 +202,11 @@ def build_container(settings: Settings) -> Container:
     carrier = make_carrier(smtp_url, settings.var_dir)
     mailing = Mailing(store=PostgresMails(background_engine), writer=letters, carrier=carrier, clock=time.monotonic)
     hooks = wire_webhooks(settings, engine, messages)
+    holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
         queue.close()
+        bell.close()
         for made in (engine, background_engine):
             made.dispose()
         for connected in (client, background_client, job_client):
@@ -245,6 +256,18 @@ def build_container(settings: Settings) -> Container:
         mailing=mailing,
         mails=Mails(store=PostgresMails(engine), writer=letters, carrier=carrier),
         notification_preferences=NotificationPreferences(store=PostgresPreferences(engine)),
+        dispatcher=Dispatcher(
+            store=dispatch_store,
+            assignments=assignment_store,
+            # Its own queue, which does not ring: what it gives back it sees in its next round.
+            dealer=Dealer(store=assignment_store, queue=RedisTicketQueue(client, keys), places=places),
+            leases=leases,
+            calls=jobs,
+            holder=holder,
+            clock=time.monotonic,
+            sleep=time.sleep,
+        ),
+        dispatch_report=DispatchReport(store=dispatch_store),
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -253,10 +276,11 @@ def build_container(settings: Settings) -> Container:
             fast_s=settings.reconcile_fast_s,
             full_s=settings.reconcile_full_s,
             chores=_chores(settings),
-            holder=f"{socket.gethostname()}:{os.getpid()}",
+            on_demand=(OnDemand(job=MAIL_JOB, jobs=messages, is_wanted=mailing.is_wanted), hooks.on_demand),
+            holder=holder,
             clock=time.monotonic,
             resume_imports=imports.resume,
-            on_demand=(OnDemand(job=MAIL_JOB, jobs=messages, is_wanted=mailing.is_wanted), hooks.on_demand),
+            looks=[(bell.look, settings.dispatch_every_s)],
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),

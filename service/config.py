@@ -231,6 +231,12 @@ class Settings(BaseSettings):
         description="Deliveries given up in a row that switch a webhook off",
     )
     webhook_keep_days: int = Field(default=14, ge=1, le=365, description="Days that deliveries are kept to look at")
+    dispatch_every_s: float = Field(
+        default=15.0,
+        ge=1,
+        le=3600,
+        description="Pause between two looks for tickets to dispatch that no change has woken dispatch for, s",
+    )
 
     # How it talks
     max_body_bytes: int = Field(

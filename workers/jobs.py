@@ -77,6 +77,12 @@ def tidy_webhooks() -> None:
         container.webhook_sending.tidy()
 
 
+def dispatch() -> None:
+    """Give what waits to the agents who take it unasked."""
+    with _at_work("dispatch_impossible") as container:
+        container.dispatcher.answer()
+
+
 def _step_back() -> None:
     """Let requests come first from now on; the job's process ends with the job."""
     os.nice(NICENESS)

@@ -91,6 +91,7 @@ agents = Table(
     CheckConstraint("capacity BETWEEN 1 AND 15", name="capacity_range"),
     CheckConstraint("held BETWEEN 0 AND capacity", name="held_within_capacity"),
     Index("agents_away_since_idx", "away_since", postgresql_where=text("away_since IS NOT NULL")),
+    Index("agents_auto_assign_idx", "id", postgresql_where=text("auto_assign")),
 )
 
 customers = Table(
@@ -283,6 +284,23 @@ import_parts = Table(
     Column("place", Integer, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
 )
+
+dispatches = Table(
+    "dispatches",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("trigger", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    timestamp("finished_at", now=True),
+    Column("rounds", Integer, nullable=False),
+    Column("agents", Integer, nullable=False),
+    Column("dispatched", BigInteger, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("wait_ms_total", BigInteger, nullable=False),
+    Column("wait_ms_longest", BigInteger, nullable=False),
+    Column("ended", Text, nullable=False),
+)
+Index("dispatches_finished_at_idx", dispatches.c.finished_at)
 
 leases = Table(
     "leases",
