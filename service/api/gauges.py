@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.usecases.figures import State
-from service.usecases.ports.figures import ReconciliationFigures
+from service.usecases.ports.figures import MailFigures, ReconciliationFigures
 from service.usecases.ports.webhooks import WebhookFigures
 from service.usecases.queue_stats import QueueState
 
@@ -32,6 +32,8 @@ class StateCollector(Collector):
             yield _one("inversions", "Tickets dealt before an older one of the same queue", state.inversions)
         if state.reconciliations is not None:
             yield from _reconciliations(state.reconciliations)
+        if state.mails is not None:
+            yield from _mails(state.mails)
         if state.webhooks is not None:
             yield from _webhooks(state.webhooks)
         if state.invariants:
@@ -60,6 +62,13 @@ def _reconciliations(figures: ReconciliationFigures) -> Iterator[Metric]:
     yield _by("reconciliations_last_day", "Runs of the reconciler", "status", figures.runs)
     if figures.last_done_s is not None:
         yield _one("reconciled_seconds_ago", "Age of the last run that was done", figures.last_done_s)
+
+
+def _mails(figures: MailFigures) -> Iterator[Metric]:
+    yield _by("mails", "Mails by state; of those sent, the last day's", "state", figures.states)
+    yield _one(
+        "oldest_unsent_mail_seconds", "Age of the oldest mail that waits or is being sent", figures.oldest_unsent_s
+    )
 
 
 def _webhooks(figures: WebhookFigures) -> Iterator[Metric]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
-from service.usecases.ports.figures import CheckedInvariant, FigureStore, ReconciliationFigures
+from service.usecases.ports.figures import CheckedInvariant, FigureStore, MailFigures, ReconciliationFigures
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.ports.webhooks import WebhookFigures
 from service.usecases.queue_stats import QueueState, QueueStats
@@ -22,6 +22,7 @@ class State:
     inversions: int | None
     reconciliations: ReconciliationFigures | None
     invariants: Sequence[CheckedInvariant]
+    mails: MailFigures | None = None
     webhooks: WebhookFigures | None = None
 
 
@@ -39,12 +40,14 @@ class Figures:
         state: QueueState | None = None
         reconciliations: ReconciliationFigures | None = None
         invariants: Sequence[CheckedInvariant] = ()
+        mails: MailFigures | None = None
         inversions: int | None = None
         webhooks: WebhookFigures | None = None
         with suppress(StoreUnavailable):
             state = self._stats.read()
             reconciliations = self._store.reconciliations()
             invariants = self._store.invariants()
+            mails = self._store.mails()
             webhooks = self._webhooks.figures()
         with suppress(QueueUnavailable):
             inversions = self._queue.inversions()
@@ -53,5 +56,6 @@ class Figures:
             inversions=inversions,
             reconciliations=reconciliations,
             invariants=invariants,
+            mails=mails,
             webhooks=webhooks,
         )

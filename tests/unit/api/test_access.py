@@ -100,6 +100,11 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("GET", f"{HOOK}/deliveries/<id:delivery_id>"): ADMIN,
     ("POST", f"{HOOK}/deliveries/<id:delivery_id>/redeliver"): ADMIN,
     **{("GET", f"/api/ops/{what}"): OPERATOR | ADMIN for what in ("queue", "invariants", "reconciliations")},
+    ("GET", "/api/mails"): ADMIN,
+    ("GET", "/api/mails/<id:mail_id>"): ADMIN,
+    ("POST", "/api/mails/<id:mail_id>/redeliver"): ADMIN,
+    **{(method, "/api/me/notifications"): EVERYBODY for method in ("GET", "PUT")},
+    **{(method, "/api/users/<id:user_id>/notifications"): ADMIN for method in ("GET", "PUT")},
     ("POST", "/api/ops/reconciliations"): OPERATOR | ADMIN,
     ("GET", "/api/ops/reconciliations/<id:run_id>"): OPERATOR | ADMIN,
 }
@@ -109,6 +114,7 @@ AGENT_PATH = "/api/agents/<id:agent_id>"
 OWN = {
     **{(method, AGENT_PATH): "agent_id" for method in ("GET", "PUT", "PATCH", "DELETE")},
     **{(method, "/api/users/<id:user_id>"): "user_id" for method in ("GET", "PUT", "PATCH", "DELETE")},
+    **{(method, "/api/users/<id:user_id>/notifications"): "user_id" for method in ("GET", "PUT")},
     ("GET", f"{AGENT_PATH}/history"): "agent_id",
     ("POST", f"{AGENT_PATH}/availability"): "agent_id",
     ("POST", f"{AGENT_PATH}/return-tickets"): "agent_id",
