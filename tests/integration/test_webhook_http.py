@@ -146,9 +146,9 @@ def test_a_second_address_is_tried_when_the_first_does_not_answer(there: Receive
 
 def dribble(handler: BaseHTTPRequestHandler) -> None:
     """Go on and on about an answer that never comes."""
-    with_pauses = threading.Event()
+    with_pauses, end = threading.Event(), time.monotonic() + 45
     try:
-        while True:
+        while time.monotonic() < end:
             handler.wfile.write(b"HTTP/1.1 100 Continue\r\nx-a: b\r\n\r\n")
             handler.wfile.flush()
             with_pauses.wait(0.2)

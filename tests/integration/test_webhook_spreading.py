@@ -66,10 +66,14 @@ def test_a_very_large_transaction_comes_in_parts(telling: Telling) -> None:
 def test_what_was_committed_before_a_webhook_was_made_is_not_told_it(telling: Telling) -> None:
     telling.happen(1)
     telling.calm()
-    hook = telling.hook(URL).id
+    early = telling.hook(URL).id
     telling.happen(2)
+    telling.calm()
+    late = telling.hook(URL).id
+    telling.happen(3)
     spread(telling)
-    assert told(telling, hook) == [[2]]
+    assert told(telling, early) == [[2], [3]]
+    assert told(telling, late) == [[3]]
 
 
 def test_what_commits_after_a_webhook_was_made_is_told_it_whenever_it_began(telling: Telling, engine: Engine) -> None:
@@ -92,8 +96,9 @@ def test_while_nobody_listens_the_cursor_moves_and_nothing_is_read(telling: Tell
     assert not telling.outbox.is_wanted()
 
 
-def test_a_webhook_that_was_off_is_told_nothing_of_that_time(telling: Telling) -> None:
-    hook = telling.hook(URL).id
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_webhook_that_was_off_is_told_nothing_of_that_time(telling: Telling, others: int) -> None:
+    hook, *_ = [telling.hook(URL).id for _ in range(1 + others)]
     telling.webhooks.update(hook, WebhookChanges(is_active=False))
     telling.happen(1)
     telling.calm()
