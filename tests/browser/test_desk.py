@@ -46,13 +46,13 @@ def test_an_agents_journey(visit: Visit, people: People, container: Any) -> None
     held = sorted(ticket.id for ticket in container.assignments.held(ann).tickets)
     assert shown(page) == held
     assert len(held) == 15
-    page.get_by_role("button", name=f"Start ticket {held[0]}").click()
+    page.get_by_role("button", name=f"Start ticket {held[0]}", exact=True).click()
     page.get_by_text(f"Ticket {held[0]} is started.").wait_for()
     inspect(page, "desk-full")
-    page.get_by_role("button", name=f"Resolve ticket {held[0]}").click()
-    page.get_by_role("button", name=f"Take up again ticket {held[0]}").wait_for()
+    page.get_by_role("button", name=f"Resolve ticket {held[0]}", exact=True).click()
+    page.get_by_role("button", name=f"Take up again ticket {held[0]}", exact=True).wait_for()
     for ticket_id in held[1:4]:
-        page.get_by_label(f"Select ticket {ticket_id}").check()
+        page.get_by_label(f"Select ticket {ticket_id}", exact=True).check()
     page.get_by_text("3 selected").wait_for()
     page.get_by_role("button", name="Sell…", exact=True).click()
     page.get_by_role("heading", name="Sell 3 tickets").wait_for()
