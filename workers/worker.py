@@ -45,6 +45,7 @@ class PatientWorker(Worker):
 
     max_connection_wait_time = LONGEST_PAUSE_S
     told_to_stop = False
+    listens_no_more = False
 
     def handle_warm_shutdown_request(self) -> None:
         """Remember that the end of `work` was wanted."""
@@ -62,13 +63,26 @@ class PatientWorker(Worker):
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
+    def teardown(self) -> None:
+        """Stop listening first.
+
+        Rq does so only after Redis has heard of the worker's end; where Redis does not answer, the listener would
+        be left behind, and trip over its connection when that is closed.
+        """
+        if not self.is_horse and self.pubsub_thread is not None:
+            self.listens_no_more = True
+            self.pubsub_thread.stop()
+        super().teardown()  # type: ignore[no-untyped-call]
+
     def _pubsub_exception_handler(
         self,
         exc: Exception,
         pubsub: PubSub,  # noqa: ARG002 - rq's signature
         pubsub_thread: PubSubWorkerThread,  # noqa: ARG002
     ) -> None:
-        """Wait for Redis to come back, whatever it is that it does not answer with."""
+        """Wait for Redis to come back, whatever it is that it does not answer with; at the end, whatever happens."""
+        if self.listens_no_more:
+            return
         if not isinstance(exc, RedisError | OSError):
             raise exc
         time.sleep(LONGEST_PAUSE_S)

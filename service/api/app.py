@@ -31,6 +31,7 @@ from service.api.resources import (
     tickets,
     transfer,
     users,
+    webhooks,
 )
 from service.api.resources import tokens as token_routes
 from service.api.schemas.fields import MAX_ID
@@ -50,6 +51,7 @@ RESOURCES: tuple[APIBlueprint, ...] = (
     history.history,
     notifications.notifications,
     mails.mails,
+    webhooks.webhooks,
     ops.ops,
     support_system.support_system,
     ticket_project.ticket_project,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from service.usecases.assignments import Assignments
     from service.usecases.bulk import Bulk
     from service.usecases.customers import Customers
+    from service.usecases.desk import Desks
     from service.usecases.explanation import Explanations
     from service.usecases.figures import Figures
     from service.usecases.health import Health
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from service.usecases.ticket_export import TicketExport
     from service.usecases.tickets import Tickets
     from service.usecases.users import Users
+    from service.usecases.webhooks import Webhooks
 
 EXTENSION = "fairdeal"
 
@@ -61,6 +63,10 @@ class Services(Protocol):
         """Working tickets: each move from state to state."""
 
     @property
+    def desks(self) -> Desks:
+        """What an agent sees before them."""
+
+    @property
     def history(self) -> History:
         """Looking back: what happened to a ticket."""
 
@@ -87,6 +93,10 @@ class Services(Protocol):
     @property
     def customers(self) -> Customers:
         """Whom tickets are sold to."""
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who else is told of what happens."""
 
     @property
     def sessions(self) -> Sessions:

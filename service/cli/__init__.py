@@ -18,6 +18,7 @@ from service.cli import (
     ticket_import,
     user,
     verify,
+    webhooks,
 )
 from service.cli.failures import FairdealGroup
 from service.cli.setup import Setup
@@ -45,6 +46,7 @@ for command in (
     queue.queue,
     reconcile.reconcile,
     verify.verify,
+    webhooks.webhooks,
     explain.explain,
     mail.mail,
     ticket_import.import_tickets,

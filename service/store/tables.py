@@ -36,6 +36,8 @@ from service.store.mail_tables import notification_preferences as notification_p
 from service.store.schema import Xid8 as Xid8
 from service.store.schema import metadata as metadata
 from service.store.schema import one_of, timestamp
+from service.store.webhook_tables import webhook_deliveries as webhook_deliveries
+from service.store.webhook_tables import webhooks as webhooks
 
 users = Table(
     "users",
@@ -89,6 +91,7 @@ agents = Table(
     CheckConstraint("capacity BETWEEN 1 AND 15", name="capacity_range"),
     CheckConstraint("held BETWEEN 0 AND capacity", name="held_within_capacity"),
     Index("agents_away_since_idx", "away_since", postgresql_where=text("away_since IS NOT NULL")),
+    Index("agents_auto_assign_idx", "id", postgresql_where=text("auto_assign")),
 )
 
 customers = Table(
@@ -133,6 +136,8 @@ _IS_HELD = text("status IN ('assigned', 'in_progress') AND deleted_at IS NULL")
 Index("tickets_open_idx", tickets.c.priority, tickets.c.id, postgresql_where=_IS_OPEN)
 Index("tickets_open_changed_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_OPEN)
 Index("tickets_held_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_IS_HELD)
+_IS_RESOLVED = text("status = 'resolved' AND deleted_at IS NULL")
+Index("tickets_resolved_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_IS_RESOLVED)
 Index("tickets_unresolved_idx", tickets.c.id, postgresql_where=_IS_UNRESOLVED)
 Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=text("agent_id IS NOT NULL"))
 Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=text("customer_id IS NOT NULL"))
@@ -279,6 +284,23 @@ import_parts = Table(
     Column("place", Integer, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
 )
+
+dispatches = Table(
+    "dispatches",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("trigger", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    timestamp("finished_at", now=True),
+    Column("rounds", Integer, nullable=False),
+    Column("agents", Integer, nullable=False),
+    Column("dispatched", BigInteger, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("wait_ms_total", BigInteger, nullable=False),
+    Column("wait_ms_longest", BigInteger, nullable=False),
+    Column("ended", Text, nullable=False),
+)
+Index("dispatches_finished_at_idx", dispatches.c.finished_at)
 
 leases = Table(
     "leases",

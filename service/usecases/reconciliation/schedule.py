@@ -41,8 +41,9 @@ class OnDemand:
 class Schedule:
     """Enqueue fast and full runs in their turn, and a full one at once when the queue was lost or changed servers.
 
-    `chores` are other jobs, by name, with the pause between two of each in seconds; those
-    `on_demand` are enqueued when they are wanted.
+    `chores` are other jobs, by name, with the pause between two of each in seconds; those `on_demand` are enqueued when
+    they are wanted. `looks` are calls made here that enqueue for themselves what they find to be needed, with the pause
+    between two of each.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Schedule:
         clock: Callable[[], float],
         resume_imports: Callable[[], None],
         on_demand: Sequence[OnDemand] = (),
+        looks: Sequence[tuple[Callable[[], object], float]] = (),
     ) -> None:
         self._queue = queue
         self._audit = audit
@@ -69,6 +71,8 @@ class Schedule:
         self._clock = clock
         self._resume_imports = resume_imports
         self._imports_due_at = clock()
+        self._looks = looks
+        self._look_due_at = [clock()] * len(looks)
         self._lease: Lease | None = None
         self._renewed_at = 0.0
         self._due_at = dict.fromkeys(Tier, clock())
@@ -103,6 +107,7 @@ class Schedule:
                 self._jobs.enqueue(job, unique_id=job)
                 self._chore_due_at[job] = self._clock() + pause_s
         self._enqueue_wanted()
+        self._look_around()
         next_at = min(*self._due_at.values(), *self._chore_due_at.values())
         return max(0.0, min(TICK_S, next_at - self._clock()))
 
@@ -114,6 +119,12 @@ class Schedule:
         for one in self._on_demand:
             if one.is_wanted():
                 one.jobs.enqueue(one.job, unique_id=one.job)
+
+    def _look_around(self) -> None:
+        for number, (look, pause_s) in enumerate(self._looks):
+            if self._clock() >= self._look_due_at[number]:
+                look()
+                self._look_due_at[number] = self._clock() + pause_s
 
     def close(self) -> None:
         """Let another process keep the clock. Raises `StoreUnavailable`."""

@@ -27,6 +27,7 @@ from service.domain.model import (
 )
 from service.domain.notices import NoticeKind
 from service.domain.service_levels import Measure
+from service.domain.webhooks import Delivery, DeliveryKind, DeliveryState, Webhook
 from service.usecases.assignments import Hand
 from service.usecases.explanation import Explanation, QueuePlace
 from service.usecases.figures import State
@@ -108,9 +109,20 @@ LEVEL = ServiceLevel(
     resolution=Measure(target_s=60, took_s=1.0, missed=False),
 )  # fmt: skip
 EXPLAINED = Explanation(
-    ticket=a_ticket(), agent=None, handed=ACT, entered=ACT,
+    ticket=a_ticket(), agent=None, handed=ACT, entered=ACT, warned=ACT,
     queue=QueuePlace(priority=Priority.MEDIUM, rank=1, rank_is_exact=True, queued=None, trusted=None),
     may_take={Level.SENIOR: 0, Level.JUNIOR: 2}, words=("Ticket 7 is open.",),
+)  # fmt: skip
+
+WEBHOOK = Webhook(
+    id=3, url="https://hooks.example/x", description="", causes=(Cause.SELL,), is_active=True, disabled_at=None,
+    disabled_why=None, failures=0, given_up=0, failing_since=None, delivered=5, created_by=1, created_at=NOW,
+    updated_at=NOW,
+)  # fmt: skip
+DELIVERY = Delivery(
+    id=11, message_id=UUID(int=7), webhook_id=3, kind=DeliveryKind.EVENTS, event_ids=(1,), state=DeliveryState.PENDING,
+    attempts=1, next_try_at=NOW, last_tried_at=NOW, last_status=500, last_error="answered 500", last_duration_ms=12,
+    created_at=NOW, finished_at=None,
 )  # fmt: skip
 
 
@@ -247,6 +259,11 @@ class FakeServices:
         self.history = Recorder({"note": EVENT, "notes": one_page(EVENT), "of_agent": one_page(EVENT)})
         self.service_levels = Recorder({"of": LEVEL})
         self.explanations = Recorder({"explain": EXPLAINED})
+        self.webhooks = _crud(WEBHOOK)
+        self.webhooks.results |= {
+            "create": (WEBHOOK, "whsec_x"), "rotate": (WEBHOOK, "whsec_y"), "ping": DELIVERY, "redeliver": DELIVERY,
+            "deliveries": one_page(DELIVERY), "delivery": (DELIVERY, (EVENT,)),
+        }  # fmt: skip
         self.invariants = Recorder({"check": ()})
         depths = dict.fromkeys(Priority, 2)
         self.queue_stats = Recorder(

@@ -38,6 +38,8 @@ ANONYMOUS = {
 ADMIN, AGENT, OPERATOR = {Role.ADMIN}, {Role.AGENT}, {Role.OPERATOR}
 EVERYBODY = ADMIN | AGENT | OPERATOR
 TICKET = "/api/tickets/<id:ticket_id>"
+HOOKS = "/api/webhooks"
+HOOK = f"{HOOKS}/<id:webhook_id>"
 
 EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/me"): EVERYBODY,
@@ -90,6 +92,13 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/api/agents/<id:agent_id>/return-tickets"): ADMIN,
     ("POST", "/api/agents/<id:agent_id>/reassign-tickets"): ADMIN,
     **{("POST", f"/api/tickets/{act}"): ADMIN for act in ("assign", "priority")},
+    ("GET", HOOKS): ADMIN,
+    ("POST", HOOKS): ADMIN,
+    **{(method, HOOK): ADMIN for method in ("GET", "PATCH", "DELETE")},
+    **{("POST", f"{HOOK}/{act}"): ADMIN for act in ("secret", "ping")},
+    ("GET", f"{HOOK}/deliveries"): ADMIN,
+    ("GET", f"{HOOK}/deliveries/<id:delivery_id>"): ADMIN,
+    ("POST", f"{HOOK}/deliveries/<id:delivery_id>/redeliver"): ADMIN,
     **{("GET", f"/api/ops/{what}"): OPERATOR | ADMIN for what in ("queue", "invariants", "reconciliations")},
     ("GET", "/api/mails"): ADMIN,
     ("GET", "/api/mails/<id:mail_id>"): ADMIN,
