@@ -172,6 +172,7 @@ def build_container(settings: Settings) -> Container:
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
+    dispatch_report = DispatchReport(store=PostgresDispatch(engine))
     holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
@@ -225,7 +226,7 @@ def build_container(settings: Settings) -> Container:
             clock=time.monotonic,
             sleep=time.sleep,
         ),
-        dispatch_report=DispatchReport(store=dispatch_store),
+        dispatch_report=dispatch_report,
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -249,7 +250,7 @@ def build_container(settings: Settings) -> Container:
             tick_s=settings.reconcile_fast_s,
             figures=figure_store,
         ),
-        figures=Figures(stats=queue_stats, queue=queue, store=figure_store),
+        figures=Figures(stats=queue_stats, queue=queue, store=figure_store, dispatch=PostgresDispatch(engine)),
         health=Health(store=PostgresProbe(engine), queue=queue),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from service.usecases.assignments import Assignments
     from service.usecases.bulk import Bulk
     from service.usecases.customers import Customers
+    from service.usecases.dispatch_report import DispatchReport
     from service.usecases.explanation import Explanations
     from service.usecases.figures import Figures
     from service.usecases.health import Health
@@ -105,6 +106,10 @@ class Services(Protocol):
     @property
     def queue_stats(self) -> QueueStats:
         """The queue in figures."""
+
+    @property
+    def dispatch_report(self) -> DispatchReport:
+        """What dispatch did, and cannot do."""
 
     @property
     def reconciliations(self) -> Reconciliations:

@@ -8,6 +8,7 @@ from service import __version__
 from service.cli import (
     db,
     demo,
+    dispatch,
     explain,
     openapi,
     prepare,
@@ -43,6 +44,7 @@ for command in (
     user.user,
     queue.queue,
     reconcile.reconcile,
+    dispatch.dispatch,
     verify.verify,
     explain.explain,
     ticket_import.import_tickets,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from service.domain.model import Cause, Level
 from service.domain.policy import is_held
 from service.domain.wording import duration
+from service.usecases.dispatch_report import prospect
 from service.usecases.ports.explanation import AHEAD_LIMIT, Act, Situation
 
 _DONE: Mapping[Cause, str] = {
@@ -37,6 +38,7 @@ def words(
         sentences.append(f"{_holder(found)} {_past(found)} it because it was {_done(found.handed)}.")
     if found.ahead is not None and may_take is not None:
         sentences += [_rank(found, found.ahead), _queue(queued=queued, trusted=trusted), _takers(may_take)]
+        sentences.append(prospect(found.ticket.priority, found.takers))
     return tuple(sentences)
 
 

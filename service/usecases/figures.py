@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
+from service.usecases.ports.dispatch import DispatchDay, DispatchStore
 from service.usecases.ports.figures import CheckedInvariant, FigureStore, ReconciliationFigures
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.queue_stats import QueueState, QueueStats
@@ -20,26 +21,36 @@ class State:
     inversions: int | None
     reconciliations: ReconciliationFigures | None
     invariants: Sequence[CheckedInvariant]
+    dispatch: DispatchDay | None = None
 
 
 class Figures:
     """Read everything the metrics show, as far as it can be read."""
 
-    def __init__(self, *, stats: QueueStats, queue: TicketQueue, store: FigureStore) -> None:
+    def __init__(self, *, stats: QueueStats, queue: TicketQueue, store: FigureStore, dispatch: DispatchStore) -> None:
         self._stats = stats
         self._queue = queue
         self._store = store
+        self._dispatch = dispatch
 
     def read(self) -> State:
         """Read the figures. Never raises: a part that is away is what the metrics are there to show."""
         state: QueueState | None = None
         reconciliations: ReconciliationFigures | None = None
         invariants: Sequence[CheckedInvariant] = ()
+        dispatch: DispatchDay | None = None
         inversions: int | None = None
         with suppress(StoreUnavailable):
             state = self._stats.read()
             reconciliations = self._store.reconciliations()
             invariants = self._store.invariants()
+            dispatch = self._dispatch.last_day()
         with suppress(QueueUnavailable):
             inversions = self._queue.inversions()
-        return State(queue=state, inversions=inversions, reconciliations=reconciliations, invariants=invariants)
+        return State(
+            queue=state,
+            inversions=inversions,
+            reconciliations=reconciliations,
+            invariants=invariants,
+            dispatch=dispatch,
+        )

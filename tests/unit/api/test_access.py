@@ -90,7 +90,9 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/api/agents/<id:agent_id>/return-tickets"): ADMIN,
     ("POST", "/api/agents/<id:agent_id>/reassign-tickets"): ADMIN,
     **{("POST", f"/api/tickets/{act}"): ADMIN for act in ("assign", "priority")},
-    **{("GET", f"/api/ops/{what}"): OPERATOR | ADMIN for what in ("queue", "invariants", "reconciliations")},
+    **{
+        ("GET", f"/api/ops/{what}"): OPERATOR | ADMIN for what in ("queue", "dispatch", "invariants", "reconciliations")
+    },
     ("POST", "/api/ops/reconciliations"): OPERATOR | ADMIN,
     ("GET", "/api/ops/reconciliations/<id:run_id>"): OPERATOR | ADMIN,
 }

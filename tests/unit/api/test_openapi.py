@@ -161,6 +161,7 @@ CALLS: list[tuple[Role, str, str, Any]] = [
     (Role.ADMIN, "POST", "/api/tickets/import?format=csv", {"title": "x"}),
     (Role.ADMIN, "GET", "/api/imports/{import_id}", None),
     (Role.OPERATOR, "GET", "/api/ops/queue", None),
+    (Role.OPERATOR, "GET", "/api/ops/dispatch", None),
     (Role.OPERATOR, "GET", "/api/ops/invariants", None),
     (Role.OPERATOR, "GET", "/api/ops/reconciliations", None),
     (Role.OPERATOR, "POST", "/api/ops/reconciliations", {"tier": "fast", "dry_run": True}),
