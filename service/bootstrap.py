@@ -202,6 +202,7 @@ def build_container(settings: Settings) -> Container:
     carrier = make_carrier(smtp_url, settings.var_dir)
     mailing = Mailing(store=PostgresMails(background_engine), writer=letters, carrier=carrier, clock=time.monotonic)
     hooks = wire_webhooks(settings, engine, messages)
+    dispatch_report = DispatchReport(store=PostgresDispatch(engine))
     holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
@@ -267,7 +268,7 @@ def build_container(settings: Settings) -> Container:
             clock=time.monotonic,
             sleep=time.sleep,
         ),
-        dispatch_report=DispatchReport(store=dispatch_store),
+        dispatch_report=dispatch_report,
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -292,7 +293,13 @@ def build_container(settings: Settings) -> Container:
             tick_s=settings.reconcile_fast_s,
             figures=figure_store,
         ),
-        figures=Figures(stats=queue_stats, queue=queue, store=figure_store, webhooks=hooks.webhooks),
+        figures=Figures(
+            stats=queue_stats,
+            queue=queue,
+            store=figure_store,
+            dispatch=PostgresDispatch(engine),
+            webhooks=hooks.webhooks,
+        ),
         health=Health(store=PostgresProbe(engine), queue=queue),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,
