@@ -26,6 +26,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TextClause,
     Uuid,
     func,
     text,
@@ -51,6 +52,11 @@ def _timestamp(name: str, *, now: bool = False) -> Column[object]:
 def _one_of(column: str, *values: str) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+def _there(column: str) -> TextClause:
+    """Say that a column is not empty, for a partial index."""
+    return text(f"{column} IS NOT NULL")
 
 
 users = Table(
@@ -104,7 +110,7 @@ agents = Table(
     _one_of("availability", "available", "away"),
     CheckConstraint("capacity BETWEEN 1 AND 15", name="capacity_range"),
     CheckConstraint("held BETWEEN 0 AND capacity", name="held_within_capacity"),
-    Index("agents_away_since_idx", "away_since", postgresql_where=text("away_since IS NOT NULL")),
+    Index("agents_away_since_idx", "away_since", postgresql_where=_there("away_since")),
 )
 
 customers = Table(
@@ -138,23 +144,26 @@ tickets = Table(
     _timestamp("deleted_at"),
     Column("operation_id", Uuid),
     Column("external_id", Text),
+    _timestamp("requeued_at"),
     _one_of("priority", "high", "medium", "low"),
     _one_of("status", "open", "assigned", "in_progress", "resolved", "closed", "sold"),
     CheckConstraint("(status = 'open') = (agent_id IS NULL)", name="open_means_nobody"),
     CheckConstraint("(status = 'sold') = (sold_at IS NOT NULL)", name="sold_has_time"),
 )
 _IS_OPEN = text("status = 'open' AND deleted_at IS NULL")
+_IS_REQUEUED = text("status = 'open' AND deleted_at IS NULL AND requeued_at IS NOT NULL")
 _IS_UNRESOLVED = text("status IN ('open', 'assigned', 'in_progress') AND deleted_at IS NULL")
 _IS_HELD = text("status IN ('assigned', 'in_progress') AND deleted_at IS NULL")
 Index("tickets_open_idx", tickets.c.priority, tickets.c.id, postgresql_where=_IS_OPEN)
 Index("tickets_open_changed_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_OPEN)
+Index("tickets_requeued_idx", tickets.c.priority, tickets.c.requeued_at, postgresql_where=_IS_REQUEUED)
 Index("tickets_held_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_IS_HELD)
 Index("tickets_unresolved_idx", tickets.c.id, postgresql_where=_IS_UNRESOLVED)
-Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=text("agent_id IS NOT NULL"))
-Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=text("customer_id IS NOT NULL"))
+Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_there("agent_id"))
+Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=_there("customer_id"))
 
-Index("tickets_operation_key", tickets.c.operation_id, unique=True, postgresql_where=text("operation_id IS NOT NULL"))
-Index("tickets_external_key", tickets.c.external_id, unique=True, postgresql_where=text("external_id IS NOT NULL"))
+Index("tickets_operation_key", tickets.c.operation_id, unique=True, postgresql_where=_there("operation_id"))
+Index("tickets_external_key", tickets.c.external_id, unique=True, postgresql_where=_there("external_id"))
 
 ticket_events = Table(
     "ticket_events",
@@ -175,24 +184,14 @@ ticket_events = Table(
     Column("priority", Text),
 )
 Index("ticket_events_ticket_idx", ticket_events.c.ticket_id, ticket_events.c.id)
-Index(
-    "ticket_events_agent_idx",
-    ticket_events.c.agent_id,
-    ticket_events.c.id,
-    postgresql_where=text("agent_id IS NOT NULL"),
-)
+Index("ticket_events_agent_idx", ticket_events.c.agent_id, ticket_events.c.id, postgresql_where=_there("agent_id"))
 Index(
     "ticket_events_from_agent_idx",
     ticket_events.c.from_agent_id,
     ticket_events.c.id,
-    postgresql_where=text("from_agent_id IS NOT NULL"),
+    postgresql_where=_there("from_agent_id"),
 )
-Index(
-    "ticket_events_operation_key",
-    ticket_events.c.operation_id,
-    unique=True,
-    postgresql_where=text("operation_id IS NOT NULL"),
-)
+Index("ticket_events_operation_key", ticket_events.c.operation_id, unique=True, postgresql_where=_there("operation_id"))
 
 claims = Table(
     "claims",
@@ -272,10 +271,12 @@ imports = Table(
     _timestamp("started_at"),
     _timestamp("seen_at", now=True),
     _timestamp("finished_at"),
+    Column("operation_id", Uuid),
     _one_of("format", "csv", "ndjson"),
     _one_of("on_error", "skip", "abort"),
     _one_of("status", "queued", "running", "done", "stopped", "failed"),
 )
+Index("imports_operation_key", imports.c.operation_id, unique=True, postgresql_where=_there("operation_id"))
 Index("imports_unfinished_idx", imports.c.id, postgresql_where=text("status IN ('queued', 'running')"))
 
 import_parts = Table(

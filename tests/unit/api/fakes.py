@@ -221,7 +221,7 @@ class FakeServices:
         self.customers = _crud(CUSTOMER)
         self.tickets = _crud(a_ticket())
         self.tickets.results["history"] = one_page(EVENT)
-        self.imports = Recorder({"accept": IMPORTED, "get": IMPORT})
+        self.imports = Recorder({"accept": IMPORTED, "get": IMPORT, "page": one_page(IMPORT)})
         self.ticket_export = Recorder({"chunks": [b"id\r\n", b"7\r\n"]})
         hand = Hand(
             tickets=(a_ticket(status=TicketStatus.ASSIGNED, agent_id=2, assigned_at=NOW),),

@@ -227,6 +227,10 @@ def test_admins_assign_return_and_reopen(admin: FlaskClient, services: FakeServi
         {"agent_id": 2, "actor_id": 1, "expected_epoch": 3, "dry_run": False},
     )
     assert admin.post("/api/tickets/7/return").status_code == 200
-    assert services.lifecycle.last == ("return_one", (7,), {"actor_id": 1, "reason": "", "expected_epoch": None, "dry_run": False})
+    assert services.lifecycle.last == (
+        "return_one",
+        (7,),
+        {"actor_id": 1, "reason": "", "expected_epoch": None, "dry_run": False},
+    )
     assert admin.post("/api/tickets/7/reopen", json={"reason": "again"}).status_code == 200
     assert services.lifecycle.last == ("reopen", (7,), {"actor_id": 1, "reason": "again", "expected_epoch": None})
