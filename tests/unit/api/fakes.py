@@ -247,7 +247,8 @@ class FakeServices:
         )
         self.reconciliations = Recorder({"request": RUN, "get": RUN, "page": one_page(RUN)})
         self.health = Recorder({"check": health_report()})
-        self.figures = Recorder({"read": State(queue=None, inversions=None, reconciliations=None, invariants=())})
+        nothing = State(queue=None, assign_s={}, inversions=None, reconciliations=None, invariants=())
+        self.figures = Recorder({"read": nothing})
 
 
 def health_report(**broken: str) -> HealthReport:
