@@ -8,7 +8,9 @@ from service import __version__
 from service.cli import (
     db,
     demo,
+    dispatch,
     explain,
+    mail,
     openapi,
     prepare,
     queue,
@@ -17,6 +19,7 @@ from service.cli import (
     ticket_import,
     user,
     verify,
+    webhooks,
 )
 from service.cli.failures import FairdealGroup
 from service.cli.setup import Setup
@@ -43,8 +46,11 @@ for command in (
     user.user,
     queue.queue,
     reconcile.reconcile,
+    dispatch.dispatch,
     verify.verify,
+    webhooks.webhooks,
     explain.explain,
+    mail.mail,
     ticket_import.import_tickets,
     ticket_export.export_tickets,
     openapi.openapi,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, select, text
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import FairdealError, StaleEpoch, StoreUnavailable
-from service.domain.model import HELD, Agent, Cause, QueuedTicket, Ticket, TicketStatus
+from service.domain.model import HELD, Agent, Cause, Priority, QueuedTicket, Ticket, TicketStatus
 from service.domain.policy import sources
 from service.store import arbiter, moves, returns, rows
 from service.store.agents import agent_from, agents_query
@@ -59,7 +59,15 @@ class PostgresAssignments:
             row = connection.execute(_AGENT, {"agent_id": agent_id}).mappings().one_or_none()
         return None if row is None else agent_from(row)
 
-    def claim(self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int) -> Claimed:
+    def claim(
+        self,
+        *,
+        claim_id: UUID,
+        agent_id: int,
+        popped: Sequence[QueuedTicket],
+        limit: int,
+        cause: Cause = Cause.FETCH,
+    ) -> Claimed:
         """Ask the arbiter about popped tickets: one statement, one round trip, one commit."""
         with _one_try(), statement(self._engine) as connection:
             return arbiter.claim(
@@ -68,13 +76,23 @@ class PostgresAssignments:
                 agent_id=agent_id,
                 ticket_ids=[ticket.id for ticket in popped],
                 limit=limit,
-                cause=Cause.FETCH,
+                cause=cause,
             )
 
-    def claim_oldest(self, *, claim_id: UUID, agent_id: int, limit: int) -> Claimed:
+    def claim_oldest(
+        self,
+        *,
+        claim_id: UUID,
+        agent_id: int,
+        limit: int,
+        cause: Cause = Cause.FETCH,
+        limits: Mapping[Priority, int] | None = None,
+    ) -> Claimed:
         """Ask the arbiter about the oldest open tickets."""
         with _one_try(), transaction(self._engine) as connection:
-            return arbiter.claim_oldest(connection, claim_id=claim_id, agent_id=agent_id, limit=limit)
+            return arbiter.claim_oldest(
+                connection, claim_id=claim_id, agent_id=agent_id, limit=limit, cause=cause, limits=limits
+            )
 
     def claimed_by(self, claim_id: UUID) -> tuple[int, ...] | None:
         """Read a claim's row."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func
+from sqlalchemy import ColumnElement, func
 
 from service.domain.errors import NotFound
 from service.domain.history import QUIET
@@ -19,7 +19,7 @@ TICKET_COLUMNS = tuple(
 )
 """What `ticket` reads, in the order of the table."""
 
-EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name != "operation_id")
+EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name not in {"operation_id", "xact"})
 """What `event` reads, in the order of the table."""
 
 NOW: ColumnElement[Any] = func.now()
@@ -46,7 +46,7 @@ def ticket(row: Mapping[Any, Any]) -> Ticket:
     )
 
 
-def event(row: RowMapping) -> TicketEvent:
+def event(row: Mapping[Any, Any]) -> TicketEvent:
     """Build a history line from a row of `EVENT_COLUMNS`."""
     return TicketEvent(
         **{

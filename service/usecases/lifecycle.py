@@ -138,7 +138,7 @@ class Lifecycle:
                 actor_id=agent_id,
                 holder_id=agent_id,
                 expected_epoch=expected_epoch,
-                note=_reason(reason),
+                note=check_reason(reason),
             )
         )
 
@@ -230,7 +230,8 @@ def _checked(buyer: Buyer) -> Buyer:
     return Buyer(name=customer.name, email=customer.email)
 
 
-def _reason(text: str) -> str:
+def check_reason(text: str) -> str:
+    """Return the reason to keep. Raises `InvalidInput` naming `reason`."""
     reason = clean_note(text, field="reason")
     if not reason:
         raise InvalidInput(("reason", "must say why the ticket goes back"))

@@ -253,7 +253,7 @@ def test_a_second_clock_waits_and_takes_over(stage: Stage) -> None:
     _eventually(lambda: "clock_kept" in stage.said("clock"), stage)
 
 
-@pytest.mark.parametrize("what", ["worker", "clock"])
+@pytest.mark.parametrize("what", ["worker", "messenger", "clock"])
 def test_bad_settings_are_named_and_end_the_process(what: str) -> None:
     environ = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
     ended = subprocess.run(
