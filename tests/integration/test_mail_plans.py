@@ -22,7 +22,8 @@ def long_history(engine: Engine, make_agent: Callable[..., int]) -> PostgresMail
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO ticket_events (ticket_id, cause, epoch) SELECT n, 'create', 0 FROM generate_series(1, :n) n"
+                "INSERT INTO ticket_events (ticket_id, cause, epoch)"
+                " SELECT n, 'create', 0 FROM generate_series(1, :n) n"
             ),
             {"n": LINES},
         )
