@@ -192,6 +192,7 @@ def build_container(settings: Settings) -> Container:
     figure_store = PostgresFigures(engine)
     letters = wire_mails(settings, engine=engine, background_engine=background_engine, jobs=messages)
     hooks = wire_webhooks(settings, engine, messages)
+    dispatch_report = DispatchReport(store=PostgresDispatch(engine))
     holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
@@ -257,7 +258,7 @@ def build_container(settings: Settings) -> Container:
             clock=time.monotonic,
             sleep=time.sleep,
         ),
-        dispatch_report=DispatchReport(store=dispatch_store),
+        dispatch_report=dispatch_report,
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -282,7 +283,13 @@ def build_container(settings: Settings) -> Container:
             tick_s=settings.reconcile_fast_s,
             figures=figure_store,
         ),
-        figures=Figures(stats=queue_stats, queue=queue, store=figure_store, webhooks=hooks.webhooks),
+        figures=Figures(
+            stats=queue_stats,
+            queue=queue,
+            store=figure_store,
+            dispatch=PostgresDispatch(engine),
+            webhooks=hooks.webhooks,
+        ),
         health=Health(store=PostgresProbe(engine), queue=queue),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,

@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.usecases.figures import State
+from service.usecases.ports.dispatch import DispatchDay
 from service.usecases.ports.figures import MailFigures, ReconciliationFigures
 from service.usecases.ports.webhooks import WebhookFigures
 from service.usecases.queue_stats import QueueState
@@ -36,6 +37,8 @@ class StateCollector(Collector):
             yield from _mails(state.mails)
         if state.webhooks is not None:
             yield from _webhooks(state.webhooks)
+        if state.dispatch is not None:
+            yield from _dispatch(state.dispatch)
         if state.invariants:
             violations = {one.code: one.violations for one in state.invariants}
             yield _by("invariant_violations", "Violations the last check found", "invariant", violations)
@@ -79,6 +82,16 @@ def _webhooks(figures: WebhookFigures) -> Iterator[Metric]:
     waited = figures.oldest_pending_s or 0.0
     yield _one("webhook_oldest_pending_seconds", "Age of the oldest delivery that an active webhook waits for", waited)
     yield _one("webhooks_disabled", "Webhooks that the service has switched off", figures.disabled)
+
+
+def _dispatch(day: DispatchDay) -> Iterator[Metric]:
+    yield _one("dispatched_last_day", "Tickets given to agents unasked", day.dispatched)
+    yield _one("dispatch_runs_last_day", "Runs of dispatch that gave something, or were refused it", day.runs)
+    yield _one("dispatch_rounds_last_day", "Rounds of these runs", day.rounds)
+    yield _one("dispatch_refused_last_day", "Shares not given, the agent having gone away meanwhile", day.refused)
+    if day.mean_wait_s is not None:
+        waits = {"mean": day.mean_wait_s, "longest": day.waits.longest_ms / 1_000}
+        yield _by("dispatch_wait_seconds_last_day", "From a ticket's opening until it was given", "which", waits)
 
 
 def _one(name: str, about: str, value: float) -> Metric:

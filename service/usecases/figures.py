@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
+from service.usecases.ports.dispatch import DispatchDay, DispatchStore
 from service.usecases.ports.figures import CheckedInvariant, FigureStore, MailFigures, ReconciliationFigures
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.ports.webhooks import WebhookFigures
@@ -24,15 +25,25 @@ class State:
     invariants: Sequence[CheckedInvariant]
     mails: MailFigures | None = None
     webhooks: WebhookFigures | None = None
+    dispatch: DispatchDay | None = None
 
 
 class Figures:
     """Read everything the metrics show, as far as it can be read."""
 
-    def __init__(self, *, stats: QueueStats, queue: TicketQueue, store: FigureStore, webhooks: Webhooks) -> None:
+    def __init__(
+        self,
+        *,
+        stats: QueueStats,
+        queue: TicketQueue,
+        store: FigureStore,
+        dispatch: DispatchStore,
+        webhooks: Webhooks,
+    ) -> None:
         self._stats = stats
         self._queue = queue
         self._store = store
+        self._dispatch = dispatch
         self._webhooks = webhooks
 
     def read(self) -> State:
@@ -41,6 +52,7 @@ class Figures:
         reconciliations: ReconciliationFigures | None = None
         invariants: Sequence[CheckedInvariant] = ()
         mails: MailFigures | None = None
+        dispatch: DispatchDay | None = None
         inversions: int | None = None
         webhooks: WebhookFigures | None = None
         with suppress(StoreUnavailable):
@@ -49,6 +61,7 @@ class Figures:
             invariants = self._store.invariants()
             mails = self._store.mails()
             webhooks = self._webhooks.figures()
+            dispatch = self._dispatch.last_day()
         with suppress(QueueUnavailable):
             inversions = self._queue.inversions()
         return State(
@@ -58,4 +71,5 @@ class Figures:
             invariants=invariants,
             mails=mails,
             webhooks=webhooks,
+            dispatch=dispatch,
         )

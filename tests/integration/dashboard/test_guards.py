@@ -110,7 +110,6 @@ def test_texts_are_shown_as_texts(visitor: Visit, ann: int, root: int, tickets: 
         assert "<script>alert" not in page
         assert "<img src=x" not in page
         assert "&lt;script&gt;alert(1)" in page
-        assert "49" not in page.partition(EVIL)[0] or "{{7*7}}" in page
 
 
 def test_the_apis_errors_stay_what_they_are(visitor: Visit, ann: int) -> None:

@@ -193,6 +193,7 @@ CALLS: list[tuple[Role, str, str, Any]] = [
     (Role.ADMIN, "GET", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}", None),
     (Role.ADMIN, "POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", None),
     (Role.OPERATOR, "GET", "/api/ops/queue", None),
+    (Role.OPERATOR, "GET", "/api/ops/dispatch", None),
     (Role.OPERATOR, "GET", "/api/ops/invariants", None),
     (Role.OPERATOR, "GET", "/api/ops/reconciliations", None),
     (Role.OPERATOR, "POST", "/api/ops/reconciliations", {"tier": "fast", "dry_run": True}),
