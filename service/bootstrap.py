@@ -7,12 +7,15 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from service import config
 from service.config import Settings
-from service.job_queue import RqJobQueue, make_job_client
+from service.domain.mail_rules import parse_sender
+from service.job_queue import Lane, RqJobQueue, make_job_client
+from service.mail.carriers import make_carrier
+from service.mail.letters import Letters
 from service.observability import configure_logging
 from service.store import migrate
 from service.store.agents import PostgresAgents
@@ -20,14 +23,18 @@ from service.store.assignments import PostgresAssignments
 from service.store.away import PostgresAway
 from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
+from service.store.desks import PostgresDesks
 from service.store.dispatch import PostgresDispatch
 from service.store.engine import make_engine
 from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
+from service.store.hold_limit import PostgresHoldLimit
 from service.store.idempotency import PostgresIdempotency
 from service.store.import_jobs import PostgresImports
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
+from service.store.mails import PostgresMails
+from service.store.notification_preferences import PostgresPreferences
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
@@ -41,13 +48,14 @@ from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.ticket_queue.ringing import RingingTicketQueue
-from service.usecases import away
+from service.usecases import away, hold_limit, webhook_sending
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
 from service.usecases.customers import Customers
 from service.usecases.dealing import Dealer
 from service.usecases.demo import Demo
+from service.usecases.desk import Desks
 from service.usecases.dispatch import Dispatcher
 from service.usecases.dispatch_report import DispatchReport
 from service.usecases.explanation import Explanations
@@ -58,12 +66,15 @@ from service.usecases.idempotency import Idempotency
 from service.usecases.imports import Imports
 from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
+from service.usecases.mailing import JOB as MAIL_JOB
+from service.usecases.mailing import Mailing, Mails
+from service.usecases.notification_preferences import NotificationPreferences
 from service.usecases.passwords import Passwords
 from service.usecases.ports.health import SchemaState
 from service.usecases.queue_rebuild import QueueRebuild
 from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
-from service.usecases.reconciliation.schedule import Schedule
+from service.usecases.reconciliation.schedule import OnDemand, Schedule
 from service.usecases.reconciliations import Reconciliations
 from service.usecases.service_levels import ServiceLevels
 from service.usecases.sessions import Sessions
@@ -72,6 +83,9 @@ from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
 from service.usecases.users import Users
 from service.usecases.waking import Bell
+from service.usecases.webhook_sending import WebhookSending
+from service.usecases.webhooks import Webhooks
+from service.webhook_wiring import wire_webhooks
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -88,6 +102,7 @@ class Container:
     tickets: Tickets
     assignments: Assignments
     lifecycle: Lifecycle
+    desks: Desks
     history: History
     explanations: Explanations
     service_levels: ServiceLevels
@@ -100,7 +115,13 @@ class Container:
     ticket_export: TicketExport
     imports: Imports
     demo: Demo
+    webhooks: Webhooks
+    webhook_sending: WebhookSending
     away_returns: away.AwayReturns
+    hold_limits: hold_limit.HoldLimits
+    mailing: Mailing
+    mails: Mails
+    notification_preferences: NotificationPreferences
     dispatcher: Dispatcher
     dispatch_report: DispatchReport
     reconciler: Reconciler
@@ -144,6 +165,7 @@ def build_container(settings: Settings) -> Container:
     open_tickets = PostgresOpenTickets(background_engine)
     runs = PostgresReconciliations(background_engine)
     leases = PostgresLeases(background_engine)
+    messages = RqJobQueue(job_client, prefix=settings.queue_prefix, lane=Lane.MESSAGES)
     passwords = Passwords()
 
     ticket_store = PostgresTickets(engine, targets=settings.targets)
@@ -151,7 +173,8 @@ def build_container(settings: Settings) -> Container:
     tickets = Tickets(store=ticket_store, queue=queue, places=places)
     assignments = Assignments(store=assignment_store, queue=queue, places=places)
     lifecycle = Lifecycle(store=assignment_store, queue=queue, places=places)
-    users = Users(store=PostgresUsers(engine), queue=queue, places=places, passwords=passwords, ring=bell.ring)
+    user_store = PostgresUsers(engine)
+    users = Users(store=user_store, queue=queue, places=places, passwords=passwords, ring=bell.ring)
     agent_store = PostgresAgents(engine)
     agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords, ring=bell.ring)
     customers = Customers(store=PostgresCustomers(engine))
@@ -172,6 +195,13 @@ def build_container(settings: Settings) -> Container:
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
+    letters = Letters(
+        sender=parse_sender(settings.mail_from), public_url=settings.public_url, now=lambda: datetime.now(UTC)
+    )
+    smtp_url = None if settings.smtp_url is None else settings.smtp_url.get_secret_value()
+    carrier = make_carrier(smtp_url, settings.var_dir)
+    mailing = Mailing(store=PostgresMails(background_engine), writer=letters, carrier=carrier, clock=time.monotonic)
+    hooks = wire_webhooks(settings, engine, messages)
     dispatch_report = DispatchReport(store=PostgresDispatch(engine))
     holder = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -188,6 +218,7 @@ def build_container(settings: Settings) -> Container:
         tickets=tickets,
         assignments=assignments,
         lifecycle=lifecycle,
+        desks=Desks(store=PostgresDesks(engine), users=user_store, lifecycle=lifecycle),
         history=History(store=history_store, tickets=ticket_store, agents=agent_store),
         service_levels=ServiceLevels(tickets=tickets, store=history_store, targets=settings.targets),
         explanations=Explanations(store=PostgresSituations(engine), queue=queue, audit=RedisQueueAudit(client, keys)),
@@ -210,11 +241,22 @@ def build_container(settings: Settings) -> Container:
             assignments=assignments,
             lifecycle=lifecycle,
         ),
+        webhooks=hooks.webhooks,
+        webhook_sending=hooks.sending,
         reconciler=reconciler,
         reconciliations=Reconciliations(runs=runs, jobs=jobs),
         away_returns=away.AwayReturns(
             store=PostgresAway(background_engine), queue=queue, places=places, grace_s=settings.away_grace_s
         ),
+        hold_limits=hold_limit.HoldLimits(
+            store=PostgresHoldLimit(background_engine),
+            queue=queue,
+            places=places,
+            limit=settings.hold_limit,
+        ),
+        mailing=mailing,
+        mails=Mails(store=PostgresMails(engine), writer=letters, carrier=carrier),
+        notification_preferences=NotificationPreferences(store=PostgresPreferences(engine)),
         dispatcher=Dispatcher(
             store=dispatch_store,
             assignments=assignment_store,
@@ -234,7 +276,8 @@ def build_container(settings: Settings) -> Container:
             leases=leases,
             fast_s=settings.reconcile_fast_s,
             full_s=settings.reconcile_full_s,
-            chores={} if settings.away_grace_s == 0 else {away.JOB: away.pause_s(settings.away_grace_s)},
+            chores=_chores(settings),
+            on_demand=(OnDemand(job=MAIL_JOB, jobs=messages, is_wanted=mailing.is_wanted), hooks.on_demand),
             holder=holder,
             clock=time.monotonic,
             resume_imports=imports.resume,
@@ -250,21 +293,40 @@ def build_container(settings: Settings) -> Container:
             tick_s=settings.reconcile_fast_s,
             figures=figure_store,
         ),
-        figures=Figures(stats=queue_stats, queue=queue, store=figure_store, dispatch=PostgresDispatch(engine)),
+        figures=Figures(
+            stats=queue_stats,
+            queue=queue,
+            store=figure_store,
+            dispatch=PostgresDispatch(engine),
+            webhooks=hooks.webhooks,
+        ),
         health=Health(store=PostgresProbe(engine), queue=queue),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,
     )
 
 
+def _chores(settings: Settings) -> dict[str, float]:
+    """List what is to be done now and then, with the pause in between, seconds: what is switched off is not."""
+    chores: dict[str, float] = {webhook_sending.TIDY_JOB: webhook_sending.TIDY_EVERY_S}
+    if settings.away_grace_s:
+        chores[away.JOB] = away.pause_s(settings.away_grace_s)
+    if settings.hold_limit_s:
+        chores[hold_limit.JOB] = hold_limit.pause_s(settings.hold_limit.warning_s)
+    return chores
+
+
 def create_wsgi_app() -> Flask:
     """Make the web application of one gunicorn worker from the environment. Raises `ConfigurationError`."""
     # Imported here: the workers and most commands need no Flask.
     from service.api.app import create_app
+    from service.dashboard import pages
 
     settings = config.load()
     configure_logging(level=settings.log_level, shape=settings.log_format)
-    return create_app(build_container(settings))
+    app = create_app(build_container(settings))
+    pages.install(app)
+    return app
 
 
 def upgrade_schema(settings: Settings) -> tuple[str | None, str | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import cast
 
 from redis import Redis
@@ -33,9 +34,18 @@ SILENCE = timedelta(seconds=15)
 """A worker shows signs of life every five seconds; a job that has shown none for this long is dead."""
 
 
-def queue_name(prefix: str) -> str:
-    """Name the RQ queue of one installation: several may share a server."""
-    return f"{prefix}-reconcile"
+class Lane(StrEnum):
+    """The RQ queues of one installation; each has workers of its own, so that neither waits for the other."""
+
+    WORK = "reconcile"
+    """What keeps the service going."""
+    MESSAGES = "messages"
+    """What talks to other people's servers, which may be slow, or never answer."""
+
+
+def queue_name(prefix: str, lane: Lane = Lane.WORK) -> str:
+    """Name an RQ queue of one installation: several may share a server."""
+    return f"{prefix}-{lane}"
 
 
 def make_job_client(url: str, *, timeout_ms: int) -> Redis:
@@ -56,14 +66,15 @@ Arguments = tuple[str | int | bool | None, ...]
 class RqJobQueue:
     """Hand jobs to the RQ workers of one queue."""
 
-    def __init__(self, client: Redis, *, prefix: str) -> None:
+    def __init__(self, client: Redis, *, prefix: str, lane: Lane = Lane.WORK) -> None:
         self._client = client
         self._prefix = prefix
+        self._name = queue_name(prefix, lane)
 
     def enqueue(self, name: str, *args: str | int | bool | None, unique_id: str | None = None) -> bool:
         """Enqueue; remains of a dead job of the same `unique_id` are swept away first."""
         with _errors_as_facts():
-            queue = Queue(queue_name(self._prefix), connection=self._client, serializer=JSONSerializer)
+            queue = Queue(self._name, connection=self._client, serializer=JSONSerializer)
             if unique_id is None:
                 _enqueue(queue, name, args, job_id=None)
                 return True
@@ -76,7 +87,7 @@ class RqJobQueue:
         turn has not looked yet, wherever RQ has it, and will see what was there before this call.
         """
         with _errors_as_facts():
-            queue = Queue(queue_name(self._prefix), connection=self._client, serializer=JSONSerializer)
+            queue = Queue(self._name, connection=self._client, serializer=JSONSerializer)
             turn = cast("bytes | None", self._client.get(self._turn_key(name))) or b"0"
             job_id = _job_id(self._prefix, f"{name}-{turn.decode()}")
             return _enqueue_once(queue, name, (), job_id=job_id, at_front=True)

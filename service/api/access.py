@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from flask import Flask, current_app, g, request
 
@@ -21,6 +22,10 @@ ANYBODY = (Role.ADMIN, Role.AGENT, Role.OPERATOR)
 _ATTRIBUTE = "fairdeal_access"
 
 
+def _session_of_header() -> UUID:
+    return presented_session(kind="access")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """Who may call a route: nobody in particular (no roles), or these roles, or whoever the path speaks of."""
@@ -28,6 +33,9 @@ class Access:
     roles: tuple[Role, ...] = ()
     own: str | None = None
     """The path parameter that holds the caller's own id, where callers may act on themselves."""
+    session: Callable[[], UUID] = _session_of_header
+    """How the request names its session. The API reads the Authorization header alone: never a cookie, which browsers
+    send whoever asks them to. Raises `NotSignedIn`."""
 
     @property
     def is_anonymous(self) -> bool:
@@ -47,15 +55,17 @@ class Access:
 
 def allow(*roles: Role, own: str | None = None) -> Callable[[View], View]:
     """Declare the roles that may call a view; `own` names the path parameter that may be the caller's own id."""
-    return _declare(Access(roles=roles, own=own))
+    return declare(Access(roles=roles, own=own))
 
 
 def anonymous(view: View) -> View:
     """Declare that a view needs no sign-in."""
-    return _declare(Access())(view)
+    return declare(Access())(view)
 
 
-def _declare(access: Access) -> Callable[[View], View]:
+def declare(access: Access) -> Callable[[View], View]:
+    """Declare who may call a view."""
+
     def mark(view: View) -> View:
         setattr(view, _ATTRIBUTE, access)
         return view
@@ -82,7 +92,7 @@ def admit() -> None:
         raise Forbidden("Nobody has been allowed to call this.")
     if access.is_anonymous:
         return
-    g.principal = principal = services().sessions.principal(presented_session(kind="access"))
+    g.principal = principal = services().sessions.principal(access.session())
     if not access.admits(principal, request.view_args or {}):
         raise Forbidden(
             f"Only {access} may do this; you are signed in as {principal.role}.",

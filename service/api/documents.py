@@ -6,13 +6,16 @@ from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from flask import Blueprint, Response, abort, current_app
+from flask import Blueprint, Response, abort, current_app, request
 
 from service.api.access import anonymous
 from service.api.encoding import dumps
 from service.api.openapi import Api, document
 
 EXTENSION = "fairdeal.documents"
+
+PAGE = "fairdeal.page"
+"""Where the page for people begins, put among the app's extensions by whoever serves it."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -57,8 +60,13 @@ def _documents() -> Documents:
 @documents.get("/")
 @anonymous
 def home() -> Response:
-    """Send people to the documentation."""
-    return Response(status=302, mimetype="text/plain", headers={"Location": "/docs"})
+    """Send browsers to the page where there is one, and everybody else to the documentation."""
+    page = current_app.extensions.get(PAGE)
+    wants_page = (
+        page is not None and request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html"
+    )
+    headers = {"Location": page if page is not None and wants_page else "/docs", "Vary": "Accept"}
+    return Response(status=302, mimetype="text/plain", headers=headers)
 
 
 @documents.get("/openapi.json")

@@ -10,6 +10,7 @@ from service.cli import (
     demo,
     dispatch,
     explain,
+    mail,
     openapi,
     prepare,
     queue,
@@ -18,6 +19,7 @@ from service.cli import (
     ticket_import,
     user,
     verify,
+    webhooks,
 )
 from service.cli.failures import FairdealGroup
 from service.cli.setup import Setup
@@ -46,7 +48,9 @@ for command in (
     reconcile.reconcile,
     dispatch.dispatch,
     verify.verify,
+    webhooks.webhooks,
     explain.explain,
+    mail.mail,
     ticket_import.import_tickets,
     ticket_export.export_tickets,
     openapi.openapi,

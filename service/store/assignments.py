@@ -16,6 +16,7 @@ from service.store import arbiter, moves, returns, rows
 from service.store.agents import agent_from, agents_query
 from service.store.customers import find_or_create
 from service.store.engine import statement, transaction
+from service.store.late import as_possible
 from service.store.tables import agents, claims, customers, tickets
 from service.usecases.ports.tickets import Buyer, Claimed, Move, Moved
 
@@ -104,9 +105,16 @@ class PostgresAssignments:
         with statement(self._engine) as connection:
             return [rows.ticket(row) for row in connection.execute(_HAND, {"agent_id": agent_id}).mappings()]
 
-    def move(self, move: Move) -> Moved:
-        """Change one ticket's state in one transaction."""
-        return moves.in_transaction(self._engine, lambda connection: moves.move(connection, move))
+    def move(self, move: Move, *, dry_run: bool = False) -> Moved:
+        """Change one ticket's state in one transaction, which a dry run rolls back."""
+
+        def carry_out(connection: Connection) -> Moved:
+            moved = moves.move(connection, move)
+            if dry_run:
+                connection.rollback()
+            return moved
+
+        return moves.in_transaction(self._engine, carry_out)
 
     def sell(
         self,
@@ -129,13 +137,14 @@ class PostgresAssignments:
         )
 
         def sale(connection: Connection) -> Moved:
-            before, _ = moves.lock_ticket(connection, ticket_id)
+            before, agents = moves.lock_ticket(connection, ticket_id, others=(agent_id,))
             if repeatable and buyer is not None and _is_sold_to(connection, before, agent_id, buyer):
                 return Moved(before=before, after=before)
-            moves.check(before, wanted)
+            possible = as_possible(connection, before, wanted, agents)
+            moves.check(before, possible)
             customer_id = None if buyer is None else find_or_create(connection, name=buyer.name, email=buyer.email)
-            after = moves.write(connection, before, wanted, customer_id=customer_id)
-            moves.record(connection, before, after, cause=Cause.SELL, actor_id=agent_id)
+            after = moves.write(connection, before, possible, customer_id=customer_id)
+            moves.record(connection, before, after, cause=Cause.SELL, actor_id=agent_id, note=possible.note)
             return Moved(before=before, after=after)
 
         return moves.in_transaction(self._engine, sale)

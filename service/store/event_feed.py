@@ -40,8 +40,21 @@ WHERE (xact, id) > (CAST(CAST(:xact AS text) AS xid8), :event_id)
 ORDER BY ticket_events.xact, id LIMIT :limit
 """)  # noqa: S608 - the columns are our own names
 
+HAS_NEWS = text("""
+SELECT EXISTS (
+    SELECT FROM ticket_events
+    WHERE (xact, id) > (coalesce((SELECT xact FROM event_cursors WHERE reader = :reader), '0'),
+                        coalesce((SELECT event_id FROM event_cursors WHERE reader = :reader), 0))
+      AND xact < pg_snapshot_xmin(pg_current_snapshot()))
+""")
+
 ADVANCE = text("""
 UPDATE event_cursors SET xact = CAST(CAST(:xact AS text) AS xid8), event_id = :event_id WHERE reader = :reader
+""")
+
+SKIP = text("""
+UPDATE event_cursors SET xact = CAST(CAST(:xact AS text) AS xid8), event_id = 0
+WHERE reader = :reader AND xact < CAST(CAST(:xact AS text) AS xid8)
 """)
 
 
@@ -74,6 +87,21 @@ def read_on(connection: Connection, reader: str, *, limit: int) -> list[Transact
         Transaction(xact=int(xact), events=tuple(_event(row) for row in group))
         for xact, group in groupby(whole, key=lambda row: row.xact)
     ]
+
+
+def has_news(connection: Connection, reader: str) -> bool:
+    """Say whether there are lines that the reader could read on to: one look at an index."""
+    return bool(connection.execute(HAS_NEWS, {"reader": reader}).scalar_one())
+
+
+def skip_to(connection: Connection, reader: str, xact: int | str) -> None:
+    """Move the reader's cursor on to the beginning of a transaction, over all that was written before it.
+
+    Nothing happens where it is there already, or where another transaction reads for the same reader.
+    """
+    connection.execute(BEGIN, {"reader": reader})
+    if connection.execute(LOCK, {"reader": reader}).one_or_none() is not None:
+        connection.execute(SKIP, {"reader": reader, "xact": str(xact)})
 
 
 def _whole_transactions(page: Sequence[Row[Any]], limit: int) -> Sequence[Row[Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func
 
 from service.domain.errors import NotFound
+from service.domain.history import QUIET
 from service.domain.model import Cause, Priority, Ticket, TicketEvent, TicketStatus
 from service.store.tables import ticket_events, tickets
 
@@ -20,6 +21,9 @@ EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name 
 """What `event` reads, in the order of the table."""
 
 NOW: ColumnElement[Any] = func.now()
+
+QUIET_CAUSES = ", ".join(f"'{cause}'" for cause in sorted(QUIET))
+"""The causes of `service.domain.history.QUIET` for a list in SQL."""
 
 
 def existing_id(value: int, noun: str) -> int:

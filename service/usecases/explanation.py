@@ -43,6 +43,7 @@ class Explanation:
     agent: str | None
     handed: Act | None
     entered: Act | None
+    warned: Act | None
     queue: QueuePlace | None
     may_take: Mapping[Level, int] | None
     dispatch: Prospect | None
@@ -81,6 +82,7 @@ class Explanations:
             agent=found.agent,
             handed=found.handed,
             entered=found.entered,
+            warned=found.warned,
             queue=queue,
             may_take=may_take,
             dispatch=None if may_take is None else _prospect(found),

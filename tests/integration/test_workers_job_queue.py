@@ -13,7 +13,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from service.domain.errors import QueueUnavailable
-from service.job_queue import RqJobQueue, make_job_client, queue_name
+from service.job_queue import Lane, RqJobQueue, make_job_client, queue_name
 
 NAME = "tests.integration.test_workers_job_queue.job"
 CALLED = "tests.integration.test_workers_job_queue.called"
@@ -77,6 +77,12 @@ def test_other_jobs_do_not_wait_for_each_other(jobs: RqJobQueue, queue: Queue) -
     assert jobs.enqueue(NAME, "ok")
     assert jobs.enqueue(NAME, "ok", unique_id="tock")
     assert queue.count == 3
+
+
+def test_messages_wait_in_a_lane_of_their_own(client: Redis, queue: Queue) -> None:
+    assert RqJobQueue(client, prefix="t", lane=Lane.MESSAGES).enqueue(NAME, "ok")
+    assert queue.count == 0
+    assert client.llen(f"rq:queue:{queue_name('t', Lane.MESSAGES)}") == 1
 
 
 def test_a_job_that_is_done_leaves_its_id_free_and_nothing_behind(

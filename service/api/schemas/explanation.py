@@ -58,6 +58,7 @@ class ExplanationAnswer(Answer):
     agent: str | None = Field(description="Username of whoever has the ticket, or had it last")
     handed: ActAnswer | None = Field(description="How it came to that agent, or to the queue")
     entered: ActAnswer | None = Field(description="How it came to its present state, and since when it is in it")
+    warned: ActAnswer | None = Field(description="The warning that it will go back unless it is begun")
     queue: QueuePlaceAnswer | None = Field(description="Null unless the ticket is open")
     may_take: list[TakersAnswer] | None = Field(description="Who may take it; null unless it is open")
     dispatch: ProspectAnswer | None = Field(description="Whether it is given unasked; null unless it is open")
@@ -66,7 +67,7 @@ class ExplanationAnswer(Answer):
 
 def explanation_json(explained: Explanation) -> dict[str, Any]:
     """Describe an explanation."""
-    parts = {name: getattr(explained, name) for name in ("handed", "entered", "queue")}
+    parts = {name: getattr(explained, name) for name in ("handed", "entered", "warned", "queue")}
     may_take, dispatch = explained.may_take, explained.dispatch
     return {
         "ticket": ticket_json(explained.ticket),

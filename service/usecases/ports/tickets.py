@@ -195,8 +195,12 @@ class AssignmentStore(Protocol):
     def hand(self, agent_id: int) -> list[Ticket]:
         """Read the tickets an agent holds, in creation order."""
 
-    def move(self, move: Move) -> Moved:
-        """Change one ticket's state. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`."""
+    def move(self, move: Move, *, dry_run: bool = False) -> Moved:
+        """Change one ticket's state; in a dry run, say what that would be.
+
+        A ticket that was taken back from its agent for being slow or away may still be resolved by them, as long as
+        nobody else has had it. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`, `TicketTaken`.
+        """
 
     def sell(
         self,
@@ -210,7 +214,8 @@ class AssignmentStore(Protocol):
         """Sell a held ticket, to nobody in particular where there is no buyer.
 
         Where it is `repeatable`, repeating a sale to the same buyer changes nothing and returns the ticket as it is.
-        Raises `NotFound` (also when it is somebody else's), `IllegalMove`, `StaleEpoch`.
+        A ticket that was taken back may still be sold, as it may be resolved. Raises `NotFound` (also when it is
+        somebody else's), `IllegalMove`, `StaleEpoch`, `TicketTaken`.
         """
 
     def rehearse(self, wanted: Sequence[Move], *, agent_ids: Sequence[int]) -> list[Moved | FairdealError]:

@@ -1,0 +1,44 @@
+"""Reading forms: ids, choices, and what is wrong with a field."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeVar
+
+from flask import request
+
+from service.api.schemas.fields import MAX_ID
+from service.domain.errors import InvalidInput
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+MOST_IDS = 500
+
+
+def ids(name: str) -> list[int]:
+    """Read the ids of a field given any number of times, each once, in order. Raises `InvalidInput`."""
+    given = request.values.getlist(name)
+    if len(given) > MOST_IDS:
+        raise InvalidInput((name, f"may be given {MOST_IDS} times at the most"))
+    found = dict.fromkeys(int(text) for text in given if text.isascii() and text.isdigit())
+    if len(given) != sum(text.isascii() and text.isdigit() for text in given) or any(
+        not 1 <= each <= MAX_ID for each in found
+    ):
+        raise InvalidInput((name, "must be a positive whole number"))
+    return list(found)
+
+
+def choice(name: str, kind: type[Choice]) -> Choice:
+    """Read a field that must be one of the words of an enumeration. Raises `InvalidInput`."""
+    try:
+        return kind(request.values.get(name, ""))
+    except ValueError:
+        raise InvalidInput((name, f"must be one of {', '.join(kind)}")) from None
+
+
+def problems_of(error: InvalidInput) -> dict[str, str]:
+    """Say what is wrong with each field, to be shown beside it."""
+    found: dict[str, str] = {}
+    for each in error.facts["errors"]:
+        found[each["field"]] = "; ".join(filter(None, (found.get(each["field"]), each["message"])))
+    return found

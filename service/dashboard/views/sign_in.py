@@ -1,0 +1,109 @@
+"""Signing in and out, and the way in."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Response, request, url_for
+
+from service.api.access import anonymous, caller
+from service.api.errors import status_of
+from service.api.services import services
+from service.dashboard import cookies
+from service.dashboard.blueprint import allow, dashboard
+from service.dashboard.navigation import EVERYBODY, home
+from service.dashboard.rendering import go, go_to, page
+from service.domain.errors import FairdealError, NotSignedIn
+from service.usecases.ports.paging import PageRequest
+from service.usecases.ports.people import UserFilter
+
+WHY = {
+    "ended": "You have been signed out: the session has run out, or was ended elsewhere. Sign in to go on.",
+    "out": "You are signed out.",
+}
+
+
+@dashboard.get("/")
+@allow(*EVERYBODY)
+def start() -> Response:
+    """Lead everybody to where they begin."""
+    return go_to(home(caller().role).endpoint)
+
+
+@dashboard.get("/sign-in")
+@anonymous
+def sign_in() -> Response:
+    """Ask who it is; whoever is signed in already goes on."""
+    if _is_signed_in():
+        return go(_next())
+    return _form(why=WHY.get(request.args.get("why", "")))
+
+
+@dashboard.post("/sign-in")
+@anonymous
+def sign_in_by_password() -> Response:
+    """Sign in by name and password."""
+    username, password = request.form.get("username", ""), request.form.get("password", "")
+    if not username.strip() or not password:
+        return _form(problem="Give your username and your password.", username=username, status=HTTPStatus.BAD_REQUEST)
+    try:
+        opened = services().sessions.login(username, password)
+    except FairdealError as error:
+        return _form(problem=_worded(error), username=username, status=status_of(error)[0])
+    cookies.keep_signed_in(opened)
+    return go(_next())
+
+
+@dashboard.post("/sign-out")
+@allow(*EVERYBODY)
+def sign_out() -> Response:
+    """End the session, here and for whoever has a copy of its tokens."""
+    services().sessions.revoke(caller().session_id)
+    response = go_to("dashboard.sign_in", why="out")
+    cookies.forget(response, cookies.ACCESS, cookies.REFRESH)
+    return response
+
+
+def _form(
+    *, problem: str | None = None, why: str | None = None, username: str = "", status: int = HTTPStatus.OK
+) -> Response:
+    return page(
+        "sign_in.html",
+        status=status,
+        problem=problem,
+        why=why,
+        username=username,
+        next=request.values.get("next", ""),
+        is_fresh=_is_fresh(),
+        admin=services().settings.admin_username,
+    )
+
+
+def _is_fresh() -> bool:
+    """Say whether nobody but the first admin can sign in yet: a new install, whose finder may not know how."""
+    try:
+        return services().users.page(UserFilter(), PageRequest(limit=2)).total < 2
+    except FairdealError:
+        return False
+
+
+def _is_signed_in() -> bool:
+    try:
+        services().sessions.principal(cookies.session_of_cookies())
+    except NotSignedIn:
+        return False
+    return True
+
+
+def _worded(error: FairdealError) -> str:
+    """Say why not. An error that names a time to wait is a lock, and says for how long."""
+    wait_s = error.facts.get("retry_after_s")
+    wait = f" Try again in {wait_s} seconds." if wait_s and str(wait_s) not in error.detail else ""
+    return f"{error.detail.rstrip('.')}.{wait}"
+
+
+def _next() -> str:
+    """Say where to go on: to the page asked for, if it is one of ours."""
+    wanted = request.values.get("next", "")
+    is_ours = wanted.startswith(f"{cookies.PREFIX}/") and "\\" not in wanted and wanted.isprintable()
+    return wanted if is_ours else url_for("dashboard.start")

@@ -1,0 +1,34 @@
+"""What an agent's desk needs of the store. Every method may raise `StoreUnavailable`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.domain.model import Agent, Ticket, TicketEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskState:
+    """An agent, the tickets in their hand in creation order, and the newest of those resolved and not yet closed."""
+
+    agent: Agent
+    hand: tuple[Ticket, ...]
+    resolved: tuple[Ticket, ...]
+
+
+class DeskStore(Protocol):
+    """Desks as the store knows them."""
+
+    def state(self, agent_id: int, *, resolved: int) -> DeskState | None:
+        """Read a desk, with at most so many `resolved` tickets; None where there is no such agent."""
+
+    def version(self, agent_id: int, *, resolved: int) -> str | None:
+        """Read what changes whenever `state` does, at a fraction of the cost; None where there is no such agent."""
+
+    def last_moves(self, ticket_ids: Collection[int], *, of_agent: int) -> dict[int, TicketEvent]:
+        """Find, for each of the tickets, the newest event that moved it and names the agent."""
+
+    def last_edits(self, ticket_ids: Collection[int]) -> dict[int, TicketEvent]:
+        """Find, for each of the tickets, the newest event that edited it."""
