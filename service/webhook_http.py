@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
+from functools import cached_property
 from ipaddress import ip_address
 
 import orjson
@@ -104,8 +105,12 @@ class HttpCourier:
     def _secured(self, raw: socket.socket, target: Target) -> socket.socket:
         if target.scheme == "http":
             return raw
-        context = self._tls or ssl.create_default_context()
-        return context.wrap_socket(raw, server_hostname=target.host)
+        return self._trusting.wrap_socket(raw, server_hostname=target.host)
+
+    @cached_property
+    def _trusting(self) -> ssl.SSLContext:
+        """Read the authorities that the system trusts, once: there are hundreds."""
+        return self._tls or ssl.create_default_context()
 
     def _addresses(self, target: Target, patience_s: float) -> Sequence[Address]:
         """Look the host up; one address that is not allowed spoils them all. Raises `_Failed`."""
