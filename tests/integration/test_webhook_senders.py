@@ -36,7 +36,7 @@ def test_a_slow_receiver_holds_nobody_else_up(engine: Engine, there: Receiver) -
             telling.happen(ticket)
         telling.calm()
         with ThreadPoolExecutor(1) as pool:
-            run = pool.submit(telling.sending(run_s=100.0).run)
+            run = pool.submit(telling.sending().run)
             until(lambda: len(there.received) == 30, "the others' messages")
             telling.happen(31)
             until(lambda: len(there.received) == 31, "what happened meanwhile")
