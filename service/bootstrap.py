@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from service import config
 from service.config import Settings
 from service.job_queue import RqJobQueue, make_job_client
+from service.job_queue.watch import RqJobWatch
 from service.observability import configure_logging
 from service.store import migrate
 from service.store.agents import PostgresAgents
@@ -31,6 +32,7 @@ from service.store.leases import PostgresLeases
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
+from service.store.samples import PostgresSamples
 from service.store.sessions import PostgresSessions
 from service.store.situations import PostgresSituations
 from service.store.ticket_history import PostgresHistory
@@ -56,6 +58,7 @@ from service.usecases.idempotency import Idempotency
 from service.usecases.imports import Imports
 from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
+from service.usecases.operations import Operations
 from service.usecases.passwords import Passwords
 from service.usecases.ports.health import SchemaState
 from service.usecases.queue_rebuild import QueueRebuild
@@ -63,6 +66,7 @@ from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
 from service.usecases.reconciliation.schedule import Schedule
 from service.usecases.reconciliations import Reconciliations
+from service.usecases.sampling import Sampling
 from service.usecases.service_levels import ServiceLevels
 from service.usecases.sessions import Sessions
 from service.usecases.ticket_export import TicketExport
@@ -107,6 +111,8 @@ class Container:
     invariants: Invariants
     figures: Figures
     health: Health
+    sampling: Sampling
+    operations: Operations
     idempotency: Idempotency
     close: Callable[[], None]
 
@@ -167,6 +173,12 @@ def build_container(settings: Settings) -> Container:
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
+    health = Health(store=PostgresProbe(engine), queue=queue)
+    sampling = Sampling(
+        stats=QueueStats(queue=queue, audit=audit, store=PostgresBacklog(background_engine)),
+        store=PostgresSamples(background_engine),
+    )
+    reconciliations = Reconciliations(runs=runs, jobs=jobs)
 
     def close() -> None:
         queue.close()
@@ -204,7 +216,7 @@ def build_container(settings: Settings) -> Container:
             lifecycle=lifecycle,
         ),
         reconciler=reconciler,
-        reconciliations=Reconciliations(runs=runs, jobs=jobs),
+        reconciliations=reconciliations,
         away_returns=away.AwayReturns(
             store=PostgresAway(background_engine), queue=queue, places=places, grace_s=settings.away_grace_s
         ),
@@ -219,6 +231,7 @@ def build_container(settings: Settings) -> Container:
             holder=f"{socket.gethostname()}:{os.getpid()}",
             clock=time.monotonic,
             resume_imports=imports.resume,
+            sample=sampling.take,
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),
@@ -231,7 +244,17 @@ def build_container(settings: Settings) -> Container:
             figures=figure_store,
         ),
         figures=Figures(stats=queue_stats, queue=queue, store=figure_store),
-        health=Health(store=PostgresProbe(engine), queue=queue),
+        health=health,
+        sampling=sampling,
+        operations=Operations(
+            stats=queue_stats,
+            health=health,
+            samples=PostgresSamples(engine),
+            jobs=RqJobWatch(job_client, prefix=settings.queue_prefix),
+            leases=leases,
+            queue=queue,
+            clock=time.monotonic,
+        ),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from service.usecases.imports import Imports
     from service.usecases.invariants import Invariants
     from service.usecases.lifecycle import Lifecycle
+    from service.usecases.operations import Operations
     from service.usecases.queue_stats import QueueStats
     from service.usecases.reconciliations import Reconciliations
     from service.usecases.service_levels import ServiceLevels
@@ -114,6 +115,10 @@ class Services(Protocol):
     @property
     def reconciliations(self) -> Reconciliations:
         """The reconciler's runs: asked for, and looked at."""
+
+    @property
+    def operations(self) -> Operations:
+        """What operators watch."""
 
     @property
     def health(self) -> Health:

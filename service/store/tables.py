@@ -17,6 +17,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -196,6 +197,13 @@ Index(
     postgresql_where=text("operation_id IS NOT NULL"),
 )
 
+Index(
+    "ticket_events_at_idx",
+    ticket_events.c.at,
+    postgresql_using="brin",
+    postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+)
+
 claims = Table(
     "claims",
     metadata,
@@ -227,6 +235,33 @@ reconciliations = Table(
     Column("error", Text),
     _one_of("tier", "fast", "full"),
     _one_of("status", "queued", "running", "done", "failed", "skipped"),
+)
+
+Index("reconciliations_finished_at_idx", reconciliations.c.finished_at)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("grain", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), primary_key=True),
+    Column("span_s", Double, nullable=False),
+    Column("flows_until", DateTime(timezone=True), nullable=False),
+    Column("open_high", BigInteger, nullable=False),
+    Column("open_medium", BigInteger, nullable=False),
+    Column("open_low", BigInteger, nullable=False),
+    Column("oldest_open_s", Double),
+    Column("held", BigInteger, nullable=False),
+    Column("capacity", BigInteger, nullable=False),
+    Column("claims", Integer),
+    Column("is_degraded", Boolean, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("assigned", BigInteger, nullable=False),
+    Column("sold", BigInteger, nullable=False),
+    Column("resolved", BigInteger, nullable=False),
+    Column("returned", BigInteger, nullable=False),
+    Column("found", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("repaired", JSONB, nullable=False, server_default=text("'{}'")),
+    _one_of("grain", "minute", "hour"),
 )
 
 idempotency_keys = Table(

@@ -28,7 +28,8 @@ FAILOVER = "failover"
 class Schedule:
     """Enqueue fast and full runs in their turn, and a full one at once when the queue was lost or changed servers.
 
-    `chores` are other jobs, by name, with the pause between two of each in seconds.
+    `chores` are other jobs, by name, with the pause between two of each in seconds. `sample` keeps the figures of this
+    minute and says how long the next ones have time: no job, since figures matter most while Redis is away.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Schedule:
         holder: str,
         clock: Callable[[], float],
         resume_imports: Callable[[], None],
+        sample: Callable[[], float],
     ) -> None:
         self._queue = queue
         self._audit = audit
@@ -54,6 +56,8 @@ class Schedule:
         self._clock = clock
         self._resume_imports = resume_imports
         self._imports_due_at = clock()
+        self._sample = sample
+        self._sample_due_at = clock()
         self._lease: Lease | None = None
         self._renewed_at = 0.0
         self._due_at = dict.fromkeys(Tier, clock())
@@ -72,6 +76,8 @@ class Schedule:
         """
         if not self._keep_lease():
             return TICK_S
+        if self._clock() >= self._sample_due_at:  # before anything that needs Redis
+            self._sample_due_at = self._clock() + self._sample()
         urgent = self._urgency()
         if urgent is not None:
             self._enqueue(Tier.FULL, urgent)

@@ -31,6 +31,7 @@ from service.usecases.explanation import Explanation, QueuePlace
 from service.usecases.figures import State
 from service.usecases.health import HealthPart, HealthReport, HealthStatus
 from service.usecases.lifecycle import ItemResult
+from service.usecases.operations import Mode
 from service.usecases.ports.explanation import Act
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
 from service.usecases.ports.people import SessionTokensData
@@ -247,6 +248,7 @@ class FakeServices:
         )
         self.reconciliations = Recorder({"request": RUN, "get": RUN, "page": one_page(RUN)})
         self.health = Recorder({"check": health_report()})
+        self.operations = Recorder({"mode": Mode.NORMAL})
         self.figures = Recorder({"read": State(queue=None, inversions=None, reconciliations=None, invariants=())})
 
 

@@ -59,7 +59,7 @@ class RqJobQueue:
 
     def enqueue(self, name: str, *args: str | int | bool | None, unique_id: str | None = None) -> bool:
         """Enqueue; remains of a dead job of the same `unique_id` are swept away first."""
-        with _errors_as_facts():
+        with errors_as_facts():
             queue = Queue(queue_name(self._prefix), connection=self._client, serializer=JSONSerializer)
             if unique_id is None:
                 _enqueue(queue, name, args, job_id=None)
@@ -70,7 +70,7 @@ class RqJobQueue:
             except DuplicateJobError:
                 if not _is_dead(queue, job_id):
                     return False
-                _sweep(queue, job_id)
+                sweep(queue, job_id)
                 return self._enqueue_again(queue, name, args, job_id)
             return True
 
@@ -87,7 +87,8 @@ class RqJobQueue:
 
 
 @contextmanager
-def _errors_as_facts() -> Iterator[None]:
+def errors_as_facts() -> Iterator[None]:
+    """Turn what Redis does not answer into `QueueUnavailable`."""
     try:
         yield
     except (RedisError, OSError) as exc:
@@ -133,7 +134,7 @@ def _is_long_ago(moment: datetime | None) -> bool:
     return datetime.now(UTC) - aware > SILENCE
 
 
-def _sweep(queue: Queue, job_id: str) -> None:
+def sweep(queue: Queue, job_id: str) -> None:
     """Remove all traces of a job, also those by which RQ would later fail a new one of the same id.
 
     Not `Job.delete`: it raises when an execution's key has run out before the job's list of executions.
