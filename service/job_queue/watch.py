@@ -13,75 +13,98 @@ from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 
-from service.job_queue import errors_as_facts, queue_name, sweep
-from service.usecases.ports.operations import FailedJob, JobsState, WorkerState
+from service.job_queue import Lane, errors_as_facts, queue_name, sweep
+from service.usecases.ports.operations import FailedJob, JobsState, LaneState, WorkerState
 
 MOST_ERROR = 20_000
 """Characters of an error that are shown, its end."""
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
 
 class RqJobWatch:
-    """Look at the RQ queue of one installation, and at its failed jobs."""
+    """Look at the RQ queues of one installation, and at their failed jobs."""
 
     def __init__(self, client: Redis, *, prefix: str) -> None:
         self._client = client
-        self._prefix = prefix
+        self._queues = {
+            lane: Queue(queue_name(prefix, lane), connection=client, serializer=JSONSerializer) for lane in Lane
+        }
 
     def state(self) -> JobsState:
         """Read the registries' lengths and each worker's hash; RQ's own counting would tidy up on the way."""
         with errors_as_facts():
-            queue = self._queue()
-            workers = Worker.all(queue=queue, serializer=JSONSerializer)
-            return JobsState(
-                workers=tuple(sorted((_worker(one) for one in workers), key=lambda one: one.name)),
-                waiting=queue.count,
-                running=StartedJobRegistry(queue=queue).get_job_count(cleanup=False),
-                failed=FailedJobRegistry(queue=queue).get_job_count(cleanup=False),
-            )
+            workers = [
+                _worker(worker, lane)
+                for lane, queue in self._queues.items()
+                for worker in Worker.all(queue=queue, serializer=JSONSerializer)
+            ]
+            lanes = tuple(_lane(lane, queue) for lane, queue in self._queues.items())
+        return JobsState(workers=tuple(sorted(workers, key=lambda one: (one.lane, one.name))), lanes=lanes)
 
     def failures(self, *, limit: int) -> Sequence[FailedJob]:
-        """Read the newest entries of the registry; what has no job behind it any more is passed over."""
+        """Read the newest entries of the registries; what has no job behind it any more is passed over."""
         with errors_as_facts():
-            queue = self._queue()
-            ids = FailedJobRegistry(queue=queue).get_job_ids(0, limit - 1, desc=True, cleanup=False)
-            jobs = Job.fetch_many(ids, connection=self._client, serializer=JSONSerializer)
-            return [_failed(job) for job in jobs if job is not None]
+            found = [
+                _failed(job, lane)
+                for lane, queue in self._queues.items()
+                for job in Job.fetch_many(
+                    FailedJobRegistry(queue=queue).get_job_ids(0, limit - 1, desc=True, cleanup=False),
+                    connection=self._client,
+                    serializer=JSONSerializer,
+                )
+                if job is not None
+            ]
+        return sorted(found, key=lambda one: one.failed_at or LONG_AGO, reverse=True)[:limit]
 
     def failure(self, job_id: str) -> FailedJob | None:
-        """Read a job, if the registry names it."""
+        """Read a job, if a registry names it."""
         with errors_as_facts():
-            if self._client.zscore(FailedJobRegistry(queue=self._queue()).key, job_id) is None:
-                return None
-            try:
-                return _failed(Job.fetch(job_id, connection=self._client, serializer=JSONSerializer))
-            except NoSuchJobError:
-                return None
+            for lane, queue in self._queues.items():
+                if self._client.zscore(FailedJobRegistry(queue=queue).key, job_id) is not None:
+                    try:
+                        job = Job.fetch(job_id, connection=self._client, serializer=JSONSerializer)
+                    except NoSuchJobError:
+                        return None
+                    return _failed(job, lane)
+        return None
 
     def requeue(self, job_id: str) -> bool:
         """Have RQ do it: of two at once, one takes the entry out of the registry and goes on."""
         with errors_as_facts():
-            try:
-                FailedJobRegistry(queue=self._queue()).requeue(job_id)
-            except (NoSuchJobError, InvalidJobOperation):
-                return False
-            return True
+            return any(_requeue(queue, job_id) for queue in self._queues.values())
 
     def forget(self, job_id: str) -> bool:
         """Take the entry out, then remove what is left of the job: of two at once, one has it."""
         with errors_as_facts():
-            queue = self._queue()
-            if not self._client.zrem(FailedJobRegistry(queue=queue).key, job_id):
-                return False
-            sweep(queue, job_id)
-            return True
-
-    def _queue(self) -> Queue:
-        return Queue(queue_name(self._prefix), connection=self._client, serializer=JSONSerializer)
+            for queue in self._queues.values():
+                if self._client.zrem(FailedJobRegistry(queue=queue).key, job_id):
+                    sweep(queue, job_id)
+                    return True
+        return False
 
 
-def _worker(worker: BaseWorker) -> WorkerState:
+def _requeue(queue: Queue, job_id: str) -> bool:
+    try:
+        FailedJobRegistry(queue=queue).requeue(job_id)
+    except (NoSuchJobError, InvalidJobOperation):
+        return False
+    return True
+
+
+def _lane(lane: Lane, queue: Queue) -> LaneState:
+    return LaneState(
+        lane=lane.value,
+        waiting=queue.count,
+        running=StartedJobRegistry(queue=queue).get_job_count(cleanup=False),
+        failed=FailedJobRegistry(queue=queue).get_job_count(cleanup=False),
+    )
+
+
+def _worker(worker: BaseWorker, lane: Lane) -> WorkerState:
     return WorkerState(
         name=f"{worker.hostname or 'unknown host'}, process {worker.pid}",
+        lane=lane.value,
         state=str(worker.get_state()),
         job=worker._job_id,  # what `Worker.all` has read; the method would ask Redis again
         heard_at=_aware(worker.last_heartbeat),
@@ -91,11 +114,12 @@ def _worker(worker: BaseWorker) -> WorkerState:
     )
 
 
-def _failed(job: Job) -> FailedJob:
+def _failed(job: Job, lane: Lane) -> FailedJob:
     result = job.latest_result()
     error = (result.exc_string if result is not None else None) or ""
     return FailedJob(
         id=job.id,
+        lane=lane.value,
         name=job.func_name or "",
         arguments=tuple(str(each) for each in job.args or ()),
         enqueued_at=_aware(job.enqueued_at),

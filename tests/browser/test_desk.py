@@ -71,6 +71,7 @@ def test_an_agents_journey(visit: Visit, people: People, container: Any) -> None
     page.get_by_label("Add a note").fill("Called, no answer")
     page.get_by_role("button", name="Keep the note").click()
     page.get_by_text("Your note is kept.").wait_for()
+    assert page.get_by_label("Add a note").input_value() == ""
     inspect(page, "ticket")
     page.get_by_role("button", name="Give back…").click()
     page.get_by_label("Reason").fill("Needs somebody who speaks Finnish")
@@ -214,3 +215,28 @@ def test_a_session_that_ends_leads_to_the_sign_in_and_back(visit: Visit, people:
     inspect(page, "sign-in-ended")
     sign_in(page, "ann")
     page.get_by_role("heading", name="My desk").wait_for()
+
+
+def test_a_lost_connection_is_told_until_it_is_back(visit: Visit, people: People, container: Any) -> None:
+    people("ann")
+    page = visit("ann")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Get tickets").click()
+    page.get_by_text("No connection to the service.").wait_for()
+    page.context.set_offline(False)
+    page.get_by_text("No connection to the service.").wait_for(state="hidden")
+    visit.complaints.clear()  # type: ignore[attr-defined]  # the browser complained, rightly
+
+
+def test_after_the_last_key_the_focus_is_on_the_next_ticket(visit: Visit, people: People, container: Any) -> None:
+    ann = people("ann")
+    lay(container, 3)
+    container.assignments.fetch(ann)
+    page = visit("ann")
+    first, second, _ = shown(page)
+    page.keyboard.press("j")
+    page.keyboard.press("s")
+    page.get_by_text(f"Ticket {first} is started.").wait_for()
+    page.keyboard.press("s")
+    page.get_by_text(f"Ticket {first} is resolved.").wait_for()
+    page.wait_for_function(f"document.activeElement.closest('[data-row]')?.dataset.row === '{second}'")

@@ -86,9 +86,10 @@ class SampleStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerState:
-    """One RQ worker: what it does, and when it was last heard of."""
+    """One RQ worker: whose jobs it does, what it does just now, and when it was last heard of."""
 
     name: str
+    lane: str
     state: str
     job: str | None
     heard_at: datetime | None
@@ -102,6 +103,7 @@ class FailedJob:
     """A job that ended in an error; it is forgotten a day later."""
 
     id: str
+    lane: str
     name: str
     arguments: tuple[str, ...]
     enqueued_at: datetime | None
@@ -116,13 +118,32 @@ class FailedJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobsState:
-    """The background work: its workers, and the jobs that wait, run, and have failed."""
+class LaneState:
+    """One RQ queue: its jobs that wait, run, and have failed."""
 
-    workers: tuple[WorkerState, ...]
+    lane: str
     waiting: int
     running: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsState:
+    """The background work: its workers and its queues."""
+
+    workers: tuple[WorkerState, ...]
+    lanes: tuple[LaneState, ...]
+
+    @property
+    def failed(self) -> int:
+        """The failed jobs of all queues."""
+        return sum(lane.failed for lane in self.lanes)
+
+    @property
+    def unattended(self) -> tuple[str, ...]:
+        """The queues that no worker serves."""
+        served = {worker.lane for worker in self.workers}
+        return tuple(lane.lane for lane in self.lanes if lane.lane not in served)
 
 
 class JobWatch(Protocol):

@@ -9,7 +9,7 @@ import pytest
 
 from service.domain.errors import QueueUnavailable
 from service.usecases.ports.reconcile import Lease
-from service.usecases.reconciliation.schedule import Schedule
+from service.usecases.reconciliation.schedule import OnDemand, Schedule
 from tests.fakes.clock import FakeClock
 from tests.fakes.queue import MemoryTicketQueue
 
@@ -80,6 +80,8 @@ class Setting:
         self.leases = MemoryLeases(self.clock)
         self.resumed: list[float] = []
         self.sampled: list[float] = []
+        self.wanted = False
+        self.looks: list[float] = []
 
     def resume_imports(self) -> None:
         self.resumed.append(self.clock())
@@ -87,6 +89,10 @@ class Setting:
     def sample(self) -> float:
         self.sampled.append(self.clock())
         return 60.0
+
+    def is_wanted(self) -> bool:
+        self.looks.append(self.clock())
+        return self.wanted
 
     def schedule(self, holder: str = "ann", chores: dict[str, float] | None = None) -> Schedule:
         return Schedule(
@@ -101,6 +107,7 @@ class Setting:
             clock=self.clock,
             resume_imports=self.resume_imports,
             sample=self.sample,
+            on_demand=(OnDemand(job="sweep", jobs=self.jobs, is_wanted=self.is_wanted),),
         )
 
 
@@ -257,3 +264,18 @@ def test_samples_are_taken_while_redis_is_away(setting: Setting) -> None:
             schedule.tick()
         setting.clock.sleep(1)
     assert setting.sampled == [1_000.0, 1_060.0, 1_120.0]
+
+
+def test_what_is_done_on_demand_is_enqueued_only_when_it_is_wanted(setting: Setting) -> None:
+    schedule = setting.schedule()
+    assert ("sweep",) not in run_for(setting, schedule, 5)
+    setting.wanted = True
+    assert ("sweep",) in run_for(setting, schedule, 1)
+    setting.wanted = False
+    assert ("sweep",) not in run_for(setting, schedule, 5)
+
+
+def test_whether_something_is_wanted_is_asked_once_a_second(setting: Setting) -> None:
+    run_for(setting, setting.schedule(chores={"sweep": 0.25}), 20)
+    assert 17 <= len(setting.looks) <= 21
+    assert all(after - before >= 1.0 for before, after in itertools.pairwise(setting.looks))
