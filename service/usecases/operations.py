@@ -94,6 +94,11 @@ class Overview:
     clock: str | None
 
     @property
+    def held(self) -> int:
+        """The tickets in all hands together."""
+        return sum(step.held * (step.available + step.away) for step in self.loads)
+
+    @property
     def oldest_open_at(self) -> datetime | None:
         """Since when the ticket has been open that has waited longest."""
         age_s = self.queue.oldest_open_s
