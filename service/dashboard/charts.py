@@ -28,6 +28,16 @@ SPAN_WORDS = {
     Span.QUARTER: "last 90 days",
 }
 
+BUCKET_WORDS = {
+    Span.HOUR: "each minute",
+    Span.SIX_HOURS: "in 5 minutes",
+    Span.DAY: "in 15 minutes",
+    Span.WEEK: "in 2 hours",
+    Span.MONTH: "in 6 hours",
+    Span.QUARTER: "each day",
+}
+"""How far apart the points of each span are."""
+
 DRIFT_WORDS = {
     Drift.MISSING: "Missing from the queue",
     Drift.PHANTOM: "Queued, not open",
@@ -196,8 +206,8 @@ PLANS = {
     "pace": _Plan("Tickets per minute", "What happens to tickets", "tickets per minute", "rate", _pace),
     "hands": _Plan("Tickets in hand", "What agents hold, and what they have room for", "tickets", "count", _hands),
     "claims": _Plan("Claims in flight", "Fetches not settled yet, at most", "claims", "count", _claims),
-    "found": _Plan("Drift found", "Differences between queue and PostgreSQL", "differences", "count", _found),
-    "repaired": _Plan("Drift repaired", "Differences mended", "differences", "count", _repaired),
+    "found": _Plan("Drift found", "Differences between queue and PostgreSQL", "differences {each}", "count", _found),
+    "repaired": _Plan("Drift repaired", "Differences mended", "differences {each}", "count", _repaired),
 }
 """The charts there are, by the name in their address."""
 
@@ -209,7 +219,7 @@ def chart(name: str, course: Course) -> Chart:
         name=name,
         title=plan.title,
         about=plan.about,
-        unit=plan.unit,
+        unit=plan.unit.format(each=BUCKET_WORDS[course.span]),
         kind=plan.kind,
         span=course.span,
         bucket_s=course.bucket_s,

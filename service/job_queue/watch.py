@@ -123,7 +123,7 @@ def _failed(job: Job, lane: Lane) -> FailedJob:
         name=job.func_name or "",
         arguments=tuple(str(each) for each in job.args or ()),
         enqueued_at=_aware(job.enqueued_at),
-        failed_at=_aware(job.ended_at),
+        failed_at=_aware(result.created_at if result is not None else job.ended_at),
         error=error[-MOST_ERROR:],
     )
 
