@@ -26,6 +26,7 @@ class Place:
 
 PLACES: tuple[Place, ...] = (
     Place("My desk", "dashboard.desk", (Role.AGENT,), section="dashboard.desk"),
+    Place("Operations", "dashboard.operations", (Role.OPERATOR, Role.ADMIN), section="dashboard.operations"),
     Place("Account", "dashboard.account", section="dashboard.account"),
 )
 

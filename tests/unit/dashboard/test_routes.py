@@ -35,6 +35,15 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     **{("POST", f"/app/desk/{act}"): AGENT for act in ("fetch", "availability", "seen", "act")},
     **{(method, f"/app/desk/{form}"): AGENT for form in ("release", "sell") for method in ("GET", "POST")},
     **{(method, "/app/desk/tickets/<id:ticket_id>"): AGENT for method in ("GET", "POST")},
+    ("GET", "/app/operations"): OPERATOR | ADMIN,
+    ("GET", "/app/operations/figures/<name>"): OPERATOR | ADMIN,
+    ("GET", "/app/operations/reconciliations"): OPERATOR | ADMIN,
+    ("GET", "/app/operations/reconciliations/new"): OPERATOR | ADMIN,
+    ("POST", "/app/operations/reconciliations"): OPERATOR | ADMIN,
+    ("GET", "/app/operations/jobs"): OPERATOR | ADMIN,
+    ("POST", "/app/operations/jobs/<job_id>/requeue"): OPERATOR | ADMIN,
+    ("GET", "/app/operations/jobs/<job_id>/forget"): OPERATOR | ADMIN,
+    ("POST", "/app/operations/jobs/<job_id>/forget"): OPERATOR | ADMIN,
 }
 """Who may see what, written down a second time."""
 
