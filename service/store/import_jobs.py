@@ -92,6 +92,12 @@ class PostgresImports:
             row = connection.execute(select(*_COLUMNS).where(imports.c.id == import_id)).mappings().one_or_none()
         return None if row is None else _job(row)
 
+    def latest(self, count: int) -> list[ImportJob]:
+        """Read the newest rows by the primary key."""
+        query = select(*_COLUMNS).order_by(imports.c.id.desc()).limit(count)
+        with statement(self._engine) as connection:
+            return [_job(row) for row in connection.execute(query).mappings()]
+
     def part(self, import_id: int, place: int) -> bytes:
         """Read one part by the primary key."""
         query = select(import_parts.c.data).where(import_parts.c.import_id == import_id, import_parts.c.place == place)

@@ -75,6 +75,20 @@ class Imports:
         if len(head) <= SMALL_BYTES and head.count(b"\n") <= SMALL_LINES:
             batches = self._ticket_import.batches(io.BytesIO(head), format=format, actor_id=actor_id, on_error=on_error)
             return list(batches)
+        return self.hand_over(source, format=format, on_error=on_error, actor_id=actor_id)
+
+    def hand_over(
+        self,
+        source: BinaryIO,
+        *,
+        format: FileFormat,  # noqa: A002 - the word for it
+        on_error: OnError,
+        actor_id: int | None,
+    ) -> ImportJob:
+        """Keep an upload, however small, for a worker. `source` can be read twice.
+
+        Raises `InvalidInput` for a file that cannot be read at all, `StoreUnavailable`.
+        """
         source.seek(0)
         next(rows_of(source, format), None)
         job = self._keep(source, format, on_error, actor_id)
@@ -83,6 +97,10 @@ class Imports:
         except QueueUnavailable:
             log.warning("import_waits_for_the_clock", extra={"import_id": job.id})
         return job
+
+    def latest(self, count: int = 10) -> list[ImportJob]:
+        """List the imports last asked for, the newest first."""
+        return self._store.latest(count)
 
     def get(self, import_id: int) -> ImportJob:
         """Read how far an import has come. Raises `NotFound`."""

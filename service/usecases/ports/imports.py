@@ -85,6 +85,9 @@ class ImportStore(Protocol):
     def get(self, import_id: int) -> ImportJob | None:
         """Read one import."""
 
+    def latest(self, count: int) -> list[ImportJob]:
+        """List those last asked for, the newest first."""
+
     def part(self, import_id: int, place: int) -> bytes:
         """Read one part of the upload, counted from 0; empty after the last."""
 
