@@ -33,11 +33,13 @@ _HOPELESS_FAILURES = 3
 _COMMANDS = {
     "web": ["gunicorn", "-c", "service/gunicorn_conf.py", "service.bootstrap:create_wsgi_app()"],
     "worker": ["workers", "worker"],
+    "messenger": ["workers", "messenger"],
     "clock": ["workers", "clock"],
 }
 _STOP_STEPS: dict[str, child.StopSteps] = {
     "web": ((signal.SIGTERM, 25.0),),  # gunicorn itself gives requests 20 s
     "worker": ((signal.SIGTERM, 15.0), (signal.SIGTERM, 5.0)),  # the second makes RQ leave its job
+    "messenger": ((signal.SIGTERM, 15.0), (signal.SIGTERM, 5.0)),
     "clock": ((signal.SIGTERM, 10.0),),
 }
 _SERVER_STAGES = {"Valkey": 1, "PostgreSQL": 2}

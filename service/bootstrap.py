@@ -7,12 +7,15 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from service import config
 from service.config import Settings
-from service.job_queue import RqJobQueue, make_job_client
+from service.domain.mail_rules import parse_sender
+from service.job_queue import Lane, RqJobQueue, make_job_client
+from service.mail.carriers import make_carrier
+from service.mail.letters import Letters
 from service.observability import configure_logging
 from service.store import migrate
 from service.store.agents import PostgresAgents
@@ -21,13 +24,17 @@ from service.store.away import PostgresAway
 from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.desks import PostgresDesks
+from service.store.dispatch import PostgresDispatch
 from service.store.engine import make_engine
 from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
+from service.store.hold_limit import PostgresHoldLimit
 from service.store.idempotency import PostgresIdempotency
 from service.store.import_jobs import PostgresImports
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
+from service.store.mails import PostgresMails
+from service.store.notification_preferences import PostgresPreferences
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
@@ -38,16 +45,19 @@ from service.store.tickets import PostgresTickets
 from service.store.users import PostgresUsers
 from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.client import make_client
-from service.ticket_queue.confirmer import ConfirmingTicketQueue
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
-from service.usecases import away
+from service.ticket_queue.ringing import RingingTicketQueue
+from service.usecases import away, hold_limit, webhook_sending
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
 from service.usecases.customers import Customers
+from service.usecases.dealing import Dealer
 from service.usecases.demo import Demo
 from service.usecases.desk import Desks
+from service.usecases.dispatch import Dispatcher
+from service.usecases.dispatch_report import DispatchReport
 from service.usecases.explanation import Explanations
 from service.usecases.figures import Figures
 from service.usecases.health import Health
@@ -56,12 +66,15 @@ from service.usecases.idempotency import Idempotency
 from service.usecases.imports import Imports
 from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
+from service.usecases.mailing import JOB as MAIL_JOB
+from service.usecases.mailing import Mailing, Mails
+from service.usecases.notification_preferences import NotificationPreferences
 from service.usecases.passwords import Passwords
 from service.usecases.ports.health import SchemaState
 from service.usecases.queue_rebuild import QueueRebuild
 from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
-from service.usecases.reconciliation.schedule import Schedule
+from service.usecases.reconciliation.schedule import OnDemand, Schedule
 from service.usecases.reconciliations import Reconciliations
 from service.usecases.service_levels import ServiceLevels
 from service.usecases.sessions import Sessions
@@ -69,6 +82,10 @@ from service.usecases.ticket_export import TicketExport
 from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
 from service.usecases.users import Users
+from service.usecases.waking import Bell
+from service.usecases.webhook_sending import WebhookSending
+from service.usecases.webhooks import Webhooks
+from service.webhook_wiring import wire_webhooks
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -98,7 +115,15 @@ class Container:
     ticket_export: TicketExport
     imports: Imports
     demo: Demo
+    webhooks: Webhooks
+    webhook_sending: WebhookSending
     away_returns: away.AwayReturns
+    hold_limits: hold_limit.HoldLimits
+    mailing: Mailing
+    mails: Mails
+    notification_preferences: NotificationPreferences
+    dispatcher: Dispatcher
+    dispatch_report: DispatchReport
     reconciler: Reconciler
     reconciliations: Reconciliations
     schedule: Schedule
@@ -130,14 +155,17 @@ def build_container(settings: Settings) -> Container:
     job_client = make_job_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
 
     keys = Keys(settings.queue_prefix)
-    queue = ConfirmingTicketQueue(client, keys)
+    dispatch_store = PostgresDispatch(background_engine)
+    jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
+    bell = Bell(need=dispatch_store, calls=jobs)
+    queue = RingingTicketQueue(client, keys, ring=bell.ring)
     audit = RedisQueueAudit(background_client, keys)
     assignment_store = PostgresAssignments(engine)
     places = PostgresPlaces(engine)
     open_tickets = PostgresOpenTickets(background_engine)
     runs = PostgresReconciliations(background_engine)
     leases = PostgresLeases(background_engine)
-    jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
+    messages = RqJobQueue(job_client, prefix=settings.queue_prefix, lane=Lane.MESSAGES)
     passwords = Passwords()
 
     ticket_store = PostgresTickets(engine, targets=settings.targets)
@@ -146,9 +174,9 @@ def build_container(settings: Settings) -> Container:
     assignments = Assignments(store=assignment_store, queue=queue, places=places)
     lifecycle = Lifecycle(store=assignment_store, queue=queue, places=places)
     user_store = PostgresUsers(engine)
-    users = Users(store=user_store, queue=queue, places=places, passwords=passwords)
+    users = Users(store=user_store, queue=queue, places=places, passwords=passwords, ring=bell.ring)
     agent_store = PostgresAgents(engine)
-    agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords)
+    agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords, ring=bell.ring)
     customers = Customers(store=PostgresCustomers(engine))
     reconciler = Reconciler(
         queue=RedisTicketQueue(background_client, keys),
@@ -167,9 +195,18 @@ def build_container(settings: Settings) -> Container:
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
+    letters = Letters(
+        sender=parse_sender(settings.mail_from), public_url=settings.public_url, now=lambda: datetime.now(UTC)
+    )
+    smtp_url = None if settings.smtp_url is None else settings.smtp_url.get_secret_value()
+    carrier = make_carrier(smtp_url, settings.var_dir)
+    mailing = Mailing(store=PostgresMails(background_engine), writer=letters, carrier=carrier, clock=time.monotonic)
+    hooks = wire_webhooks(settings, engine, messages)
+    holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
         queue.close()
+        bell.close()
         for made in (engine, background_engine):
             made.dispose()
         for connected in (client, background_client, job_client):
@@ -203,11 +240,34 @@ def build_container(settings: Settings) -> Container:
             assignments=assignments,
             lifecycle=lifecycle,
         ),
+        webhooks=hooks.webhooks,
+        webhook_sending=hooks.sending,
         reconciler=reconciler,
         reconciliations=Reconciliations(runs=runs, jobs=jobs),
         away_returns=away.AwayReturns(
             store=PostgresAway(background_engine), queue=queue, places=places, grace_s=settings.away_grace_s
         ),
+        hold_limits=hold_limit.HoldLimits(
+            store=PostgresHoldLimit(background_engine),
+            queue=queue,
+            places=places,
+            limit=settings.hold_limit,
+        ),
+        mailing=mailing,
+        mails=Mails(store=PostgresMails(engine), writer=letters, carrier=carrier),
+        notification_preferences=NotificationPreferences(store=PostgresPreferences(engine)),
+        dispatcher=Dispatcher(
+            store=dispatch_store,
+            assignments=assignment_store,
+            # Its own queue, which does not ring: what it gives back it sees in its next round.
+            dealer=Dealer(store=assignment_store, queue=RedisTicketQueue(client, keys), places=places),
+            leases=leases,
+            calls=jobs,
+            holder=holder,
+            clock=time.monotonic,
+            sleep=time.sleep,
+        ),
+        dispatch_report=DispatchReport(store=dispatch_store),
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -215,10 +275,12 @@ def build_container(settings: Settings) -> Container:
             leases=leases,
             fast_s=settings.reconcile_fast_s,
             full_s=settings.reconcile_full_s,
-            chores={} if settings.away_grace_s == 0 else {away.JOB: away.pause_s(settings.away_grace_s)},
-            holder=f"{socket.gethostname()}:{os.getpid()}",
+            chores=_chores(settings),
+            on_demand=(OnDemand(job=MAIL_JOB, jobs=messages, is_wanted=mailing.is_wanted), hooks.on_demand),
+            holder=holder,
             clock=time.monotonic,
             resume_imports=imports.resume,
+            looks=[(bell.look, settings.dispatch_every_s)],
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),
@@ -230,11 +292,21 @@ def build_container(settings: Settings) -> Container:
             tick_s=settings.reconcile_fast_s,
             figures=figure_store,
         ),
-        figures=Figures(stats=queue_stats, queue=queue, store=figure_store),
+        figures=Figures(stats=queue_stats, queue=queue, store=figure_store, webhooks=hooks.webhooks),
         health=Health(store=PostgresProbe(engine), queue=queue),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,
     )
+
+
+def _chores(settings: Settings) -> dict[str, float]:
+    """List what is to be done now and then, with the pause in between, seconds: what is switched off is not."""
+    chores: dict[str, float] = {webhook_sending.TIDY_JOB: webhook_sending.TIDY_EVERY_S}
+    if settings.away_grace_s:
+        chores[away.JOB] = away.pause_s(settings.away_grace_s)
+    if settings.hold_limit_s:
+        chores[hold_limit.JOB] = hold_limit.pause_s(settings.hold_limit.warning_s)
+    return chores
 
 
 def create_wsgi_app() -> Flask:

@@ -11,8 +11,13 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service.domain.hold_limit import HoldLimit
+from service.domain.mail_rules import parse_public_url, parse_sender, parse_smtp_url
 from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
+from service.domain.webhook_targets import Allowed, parse_allowed
+
+LONGEST_DEFAULT_WARNING_S = 3_600
 
 
 class ConfigurationError(Exception):
@@ -54,6 +59,21 @@ def _username(value: str) -> str:
 
 def _minutes(value: str) -> str:
     parse_minutes(value)
+    return value
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    parse_smtp_url(value.get_secret_value())
+    return value
+
+
+def _sender(value: str) -> str:
+    parse_sender(value)
+    return value
+
+
+def _allowed(value: str) -> str:
+    parse_allowed(value)
     return value
 
 
@@ -158,6 +178,66 @@ class Settings(BaseSettings):
         description="Time an agent may be away before tickets they have not begun go back, s; 0: they never do",
     )
 
+    hold_limit_s: int = Field(
+        default=0,
+        ge=0,
+        le=604_800,
+        description="Time a ticket may lie with an agent who has not begun it before it goes back, s; 0: for ever",
+    )
+    hold_warning_s: int = Field(
+        default=0,
+        ge=0,
+        le=604_800,
+        description="Time before that limit at which the agent is warned, s; 0: half the limit, an hour at the most",
+    )
+
+    # Whom it writes to
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
+        default=None,
+        description="Mail server; without one, mails go to files under `VAR_DIR/outbox/`. TLS is required and checked; "
+        "`?starttls=no` and `?verify=no` do without",
+        examples=["smtp://fairdeal:secret@mail.example:587"],
+    )
+    mail_from: Annotated[str, AfterValidator(_sender)] = Field(
+        default="Fairdeal <fairdeal@localhost>",
+        description="Sender of mails, and where undeliverable ones come back to",
+    )
+    public_url: Annotated[str, AfterValidator(parse_public_url)] | None = Field(
+        default=None,
+        description="Where people find the service, for links in mails; without it, mails have none",
+        examples=["https://fairdeal.example.com"],
+    )
+
+    # Whom it tells
+    webhook_allow: Annotated[str, AfterValidator(_allowed)] = Field(
+        default="",
+        description="Networks, addresses and host names that webhooks may lead to although they are not public, "
+        "with commas between, such as `10.1.0.0/16,hooks.internal`",
+    )
+    webhook_timeout_s: float = Field(
+        default=10.0, ge=0.1, le=60, description="Longest wait for the receiver of a webhook, s"
+    )
+    webhook_retry_s: float = Field(
+        default=5.0,
+        ge=0.1,
+        le=3600,
+        description="Pause before a failed delivery is tried again, s; twice as long each time, 12 hours at the most",
+    )
+    webhook_max_tries: int = Field(default=16, ge=1, le=50, description="Tries before a delivery is given up")
+    webhook_disable_after: int = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="Deliveries given up in a row that switch a webhook off",
+    )
+    webhook_keep_days: int = Field(default=14, ge=1, le=365, description="Days that deliveries are kept to look at")
+    dispatch_every_s: float = Field(
+        default=15.0,
+        ge=1,
+        le=3600,
+        description="Pause between two looks for tickets to dispatch that no change has woken dispatch for, s",
+    )
+
     # How it talks
     max_body_bytes: int = Field(
         default=1_048_576,
@@ -175,9 +255,20 @@ class Settings(BaseSettings):
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
 
     @property
+    def webhook_allowed(self) -> Allowed:
+        """Where webhooks may lead besides public addresses."""
+        return parse_allowed(self.webhook_allow)
+
+    @property
     def targets(self) -> Targets:
         """The service levels aimed at."""
         return Targets(assign_s=parse_minutes(self.assign_minutes), resolve_s=parse_minutes(self.resolve_minutes))
+
+    @property
+    def hold_limit(self) -> HoldLimit:
+        """When tickets that nobody has begun go back, and when their agents are warned."""
+        warning_s = self.hold_warning_s or max(1, min(self.hold_limit_s // 2, LONGEST_DEFAULT_WARNING_S))
+        return HoldLimit(self.hold_limit_s, warning_s)
 
     @field_validator("claim_lease_s")
     @classmethod
@@ -189,6 +280,15 @@ class Settings(BaseSettings):
                 f"{value} s is shorter than twice STATEMENT_TIMEOUT_MS ({timeout_ms} ms); "
                 f"use at least {-(-2 * timeout_ms // 1000)}"
             )
+        return value
+
+    @field_validator("hold_warning_s")
+    @classmethod
+    def _comes_before_the_limit(cls, value: int, info: ValidationInfo) -> int:
+        """Compare with the limit, unless there is none or it is bad itself."""
+        limit_s = info.data.get("hold_limit_s", 0)
+        if limit_s and value >= limit_s:
+            raise ValueError(f"{value} s is not before HOLD_LIMIT_S ({limit_s} s); use at most {limit_s - 1}")
         return value
 
     @classmethod

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import cast
 
 from redis import Redis
@@ -33,9 +34,18 @@ SILENCE = timedelta(seconds=15)
 """A worker shows signs of life every five seconds; a job that has shown none for this long is dead."""
 
 
-def queue_name(prefix: str) -> str:
-    """Name the RQ queue of one installation: several may share a server."""
-    return f"{prefix}-reconcile"
+class Lane(StrEnum):
+    """The RQ queues of one installation; each has workers of its own, so that neither waits for the other."""
+
+    WORK = "reconcile"
+    """What keeps the service going."""
+    MESSAGES = "messages"
+    """What talks to other people's servers, which may be slow, or never answer."""
+
+
+def queue_name(prefix: str, lane: Lane = Lane.WORK) -> str:
+    """Name an RQ queue of one installation: several may share a server."""
+    return f"{prefix}-{lane}"
 
 
 def make_job_client(url: str, *, timeout_ms: int) -> Redis:
@@ -50,36 +60,46 @@ def make_job_client(url: str, *, timeout_ms: int) -> Redis:
     )
 
 
+Arguments = tuple[str | int | bool | None, ...]
+
+
 class RqJobQueue:
     """Hand jobs to the RQ workers of one queue."""
 
-    def __init__(self, client: Redis, *, prefix: str) -> None:
+    def __init__(self, client: Redis, *, prefix: str, lane: Lane = Lane.WORK) -> None:
         self._client = client
         self._prefix = prefix
+        self._name = queue_name(prefix, lane)
 
     def enqueue(self, name: str, *args: str | int | bool | None, unique_id: str | None = None) -> bool:
         """Enqueue; remains of a dead job of the same `unique_id` are swept away first."""
         with _errors_as_facts():
-            queue = Queue(queue_name(self._prefix), connection=self._client, serializer=JSONSerializer)
+            queue = Queue(self._name, connection=self._client, serializer=JSONSerializer)
             if unique_id is None:
                 _enqueue(queue, name, args, job_id=None)
                 return True
-            job_id = _job_id(self._prefix, unique_id)
-            try:
-                _enqueue(queue, name, args, job_id=job_id)
-            except DuplicateJobError:
-                if not _is_dead(queue, job_id):
-                    return False
-                _sweep(queue, job_id)
-                return self._enqueue_again(queue, name, args, job_id)
-            return True
+            return _enqueue_once(queue, name, args, job_id=_job_id(self._prefix, unique_id))
 
-    def _enqueue_again(self, queue: Queue, name: str, args: tuple[str | int | bool | None, ...], job_id: str) -> bool:
-        try:
-            _enqueue(queue, name, args, job_id=job_id)
-        except DuplicateJobError:  # somebody else was as quick
-            return False
-        return True
+    def call(self, name: str) -> bool:
+        """Enqueue under an id that names the turn, at the front of the queue; see `service.usecases.ports.dispatch`.
+
+        A job begins by going on to the next turn (`began`), and looks at the world only then. So a job of the present
+        turn has not looked yet, wherever RQ has it, and will see what was there before this call.
+        """
+        with _errors_as_facts():
+            queue = Queue(queue_name(self._prefix), connection=self._client, serializer=JSONSerializer)
+            turn = cast("bytes | None", self._client.get(self._turn_key(name))) or b"0"
+            job_id = _job_id(self._prefix, f"{name}-{turn.decode()}")
+            return _enqueue_once(queue, name, (), job_id=job_id, at_front=True)
+
+    def began(self, name: str) -> None:
+        """Go on to the next turn."""
+        with _errors_as_facts():
+            self._client.incr(self._turn_key(name))
+
+    def _turn_key(self, name: str) -> str:
+        """Name the STRING that counts how often a job has begun."""
+        return f"{{{self._prefix}}}:turn:{name}"
 
     def close(self) -> None:
         """Close the connections."""
@@ -99,12 +119,28 @@ def _job_id(prefix: str, unique_id: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in f"{prefix}-{unique_id}")
 
 
-def _enqueue(queue: Queue, name: str, args: tuple[str | int | bool | None, ...], *, job_id: str | None) -> None:
+def _enqueue_once(queue: Queue, name: str, args: Arguments, *, job_id: str, at_front: bool = False) -> bool:
+    """Enqueue unless one of this id is there; remains of a dead one are swept away first."""
+    try:
+        _enqueue(queue, name, args, job_id=job_id, at_front=at_front)
+    except DuplicateJobError:
+        if not _is_dead(queue, job_id):
+            return False
+        _sweep(queue, job_id)
+        try:
+            _enqueue(queue, name, args, job_id=job_id, at_front=at_front)
+        except DuplicateJobError:  # somebody else was as quick
+            return False
+    return True
+
+
+def _enqueue(queue: Queue, name: str, args: Arguments, *, job_id: str | None, at_front: bool = False) -> None:
     queue.enqueue_call(
         name,
         args=args,
         job_id=job_id,
         unique=job_id is not None,
+        at_front=at_front,
         timeout=JOB_TIMEOUT_S,
         result_ttl=RESULT_TTL_S,
         failure_ttl=FAILURE_TTL_S,

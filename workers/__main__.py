@@ -1,4 +1,4 @@
-"""`python -m workers worker` and `python -m workers clock`: all settings come from the environment."""
+"""`python -m workers worker`, `messenger` and `clock`: all settings come from the environment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from service.bootstrap import build_container
 from service.config import ConfigurationError, Settings, load
+from service.job_queue import Lane
 from service.observability import configure_logging
 from workers.clock import run_clock, stop_on_signals
 from workers.worker import run_worker
@@ -24,6 +25,14 @@ def worker() -> None:
     import workers.jobs  # noqa: F401 - loaded before the fork, or every job would load it again
 
     run_worker(_settings())
+
+
+@main.command(help="Do the jobs that talk to other servers, one at a time, until SIGTERM.")
+def messenger() -> None:
+    """Run the worker that sends messages: what it waits for holds nothing else up."""
+    import workers.jobs  # noqa: F401 - as above
+
+    run_worker(_settings(), Lane.MESSAGES)
 
 
 @main.command(help="Enqueue what is due, until SIGTERM. A second clock waits in reserve.")

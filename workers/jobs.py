@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from service.bootstrap import build_container
+from service.bootstrap import Container, build_container
 from service.config import load
 from service.domain.errors import FairdealError
 from service.usecases.ports.reconcile import Tier
@@ -16,41 +18,69 @@ NICENESS = 10
 """How far a job steps back for requests: on a busy machine it then gets a tenth of what a request gets."""
 
 
-def reconcile(tier: str, trigger: str, run_id: int | None = None) -> None:
-    """Run the reconciler once; with `run_id`, the run that was requested under it.
+@contextmanager
+def _at_work(trouble: str, **about: object) -> Iterator[Container]:
+    """Lend the wired parts, and log as `trouble` what stops the job.
 
     Each job runs in a process of its own, so it opens what it needs and closes it again.
     """
     container = build_container(load())
     try:
-        container.reconciler.run(tier=Tier(tier), trigger=trigger, run_id=run_id, step_back=_step_back)
+        yield container
     except FairdealError as exc:
-        log.warning("reconciliation_impossible", extra={"tier": tier, "code": exc.code, "why": exc.detail})
+        log.warning(trouble, extra={**about, "code": exc.code, "why": exc.detail})
     finally:
         container.close()
+
+
+def reconcile(tier: str, trigger: str, run_id: int | None = None) -> None:
+    """Run the reconciler once; with `run_id`, the run that was requested under it."""
+    with _at_work("reconciliation_impossible", tier=tier) as container:
+        container.reconciler.run(tier=Tier(tier), trigger=trigger, run_id=run_id, step_back=_step_back)
 
 
 def import_tickets(import_id: int) -> None:
     """Carry an import on for a while."""
-    container = build_container(load())
-    try:
+    with _at_work("import_interrupted", import_id=import_id) as container:
         _step_back()
         container.imports.run(import_id)
-    except FairdealError as exc:
-        log.warning("import_interrupted", extra={"import_id": import_id, "code": exc.code, "why": exc.detail})
-    finally:
-        container.close()
 
 
 def return_untouched() -> None:
     """Put back what agents have not begun who have been away for too long."""
-    container = build_container(load())
-    try:
+    with _at_work("returning_impossible") as container:
         container.away_returns.run()
-    except FairdealError as exc:
-        log.warning("returning_impossible", extra={"code": exc.code, "why": exc.detail})
-    finally:
-        container.close()
+
+
+def limit_holds() -> None:
+    """Warn of tickets that have lain untouched for long, and put back those that were warned of in time."""
+    with _at_work("limiting_impossible") as container:
+        container.hold_limits.run()
+
+
+def send_mails() -> None:
+    """Write the mails that the history calls for, and send what is due."""
+    with _at_work("mailing_interrupted") as container:
+        container.mailing.run()
+
+
+def send_webhooks() -> None:
+    """Tell webhooks of what happened, as far as it is due."""
+    with _at_work("webhooks_interrupted") as container:
+        container.webhook_sending.run()
+
+
+def tidy_webhooks() -> None:
+    """Remove deliveries that are kept no longer, and pass over what nobody wants to be told of."""
+    with _at_work("tidying_impossible") as container:
+        _step_back()
+        container.webhook_sending.tidy()
+
+
+def dispatch() -> None:
+    """Give what waits to the agents who take it unasked."""
+    with _at_work("dispatch_impossible") as container:
+        container.dispatcher.answer()
 
 
 def _step_back() -> None:

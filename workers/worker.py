@@ -25,7 +25,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
 from service.config import Settings
-from service.job_queue import make_job_client, queue_name
+from service.job_queue import Lane, make_job_client, queue_name
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class PatientWorker(Worker):
 
     max_connection_wait_time = LONGEST_PAUSE_S
     told_to_stop = False
+    listens_no_more = False
 
     def handle_warm_shutdown_request(self) -> None:
         """Remember that the end of `work` was wanted."""
@@ -62,13 +63,26 @@ class PatientWorker(Worker):
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
+    def teardown(self) -> None:
+        """Stop listening first.
+
+        Rq does so only after Redis has heard of the worker's end; where Redis does not answer, the listener would
+        be left behind, and trip over its connection when that is closed.
+        """
+        if not self.is_horse and self.pubsub_thread is not None:
+            self.listens_no_more = True
+            self.pubsub_thread.stop()
+        super().teardown()  # type: ignore[no-untyped-call]
+
     def _pubsub_exception_handler(
         self,
         exc: Exception,
         pubsub: PubSub,  # noqa: ARG002 - rq's signature
         pubsub_thread: PubSubWorkerThread,  # noqa: ARG002
     ) -> None:
-        """Wait for Redis to come back, whatever it is that it does not answer with."""
+        """Wait for Redis to come back, whatever it is that it does not answer with; at the end, whatever happens."""
+        if self.listens_no_more:
+            return
         if not isinstance(exc, RedisError | OSError):
             raise exc
         time.sleep(LONGEST_PAUSE_S)
@@ -89,8 +103,8 @@ class _WithoutTracebacks(logging.Filter):
         return True
 
 
-def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; a job under way is finished first."""
+def run_worker(settings: Settings, lane: Lane = Lane.WORK) -> None:
+    """Do the jobs of one queue until SIGTERM or SIGINT; a job under way is finished first."""
     rq_log = logging.getLogger("rq.worker")
     rq_log.setLevel(logging.WARNING)
     rq_log.addFilter(_WithoutTracebacks())
@@ -98,7 +112,7 @@ def run_worker(settings: Settings) -> None:
     pause_s = FIRST_PAUSE_S
     while True:
         started = time.monotonic()
-        wanted, trouble = _work(settings)
+        wanted, trouble = _work(settings, lane)
         if wanted:
             return
         _leave_on_signals()  # rq has left its own handlers behind, which stop a worker that is no more
@@ -110,21 +124,21 @@ def run_worker(settings: Settings) -> None:
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-def _work(settings: Settings) -> tuple[bool, str]:
+def _work(settings: Settings, lane: Lane) -> tuple[bool, str]:
     """Work until it ends, and say whether that was wanted, and if not, what was the trouble."""
     worker: PatientWorker | None = None
     trouble = "rq gave up"
     with contextlib.closing(make_job_client(settings.redis_url, timeout_ms=SOCKET_TIMEOUT_MS)) as client:
         try:
-            worker = _make_worker(client, settings)
+            worker = _make_worker(client, settings, lane)
             worker.work()
         except (RedisError, OSError) as exc:
             trouble = type(exc).__name__
     return worker is not None and worker.told_to_stop, trouble
 
 
-def _make_worker(client: Redis, settings: Settings) -> PatientWorker:
-    queue = Queue(queue_name(settings.queue_prefix), connection=client, serializer=JSONSerializer)
+def _make_worker(client: Redis, settings: Settings, lane: Lane) -> PatientWorker:
+    queue = Queue(queue_name(settings.queue_prefix, lane), connection=client, serializer=JSONSerializer)
     return PatientWorker(
         [queue],
         connection=client,

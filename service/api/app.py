@@ -24,11 +24,14 @@ from service.api.resources import (
     health,
     history,
     imports,
+    mails,
     me,
+    notifications,
     ops,
     tickets,
     transfer,
     users,
+    webhooks,
 )
 from service.api.resources import tokens as token_routes
 from service.api.schemas.fields import MAX_ID
@@ -46,6 +49,9 @@ RESOURCES: tuple[APIBlueprint, ...] = (
     transfer.transfer,
     imports.imports,
     history.history,
+    notifications.notifications,
+    mails.mails,
+    webhooks.webhooks,
     ops.ops,
     support_system.support_system,
     ticket_project.ticket_project,

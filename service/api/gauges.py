@@ -9,7 +9,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.usecases.figures import State
-from service.usecases.ports.figures import ReconciliationFigures
+from service.usecases.ports.figures import MailFigures, ReconciliationFigures
+from service.usecases.ports.webhooks import WebhookFigures
 from service.usecases.queue_stats import QueueState
 
 
@@ -31,6 +32,10 @@ class StateCollector(Collector):
             yield _one("inversions", "Tickets dealt before an older one of the same queue", state.inversions)
         if state.reconciliations is not None:
             yield from _reconciliations(state.reconciliations)
+        if state.mails is not None:
+            yield from _mails(state.mails)
+        if state.webhooks is not None:
+            yield from _webhooks(state.webhooks)
         if state.invariants:
             violations = {one.code: one.violations for one in state.invariants}
             yield _by("invariant_violations", "Violations the last check found", "invariant", violations)
@@ -57,6 +62,23 @@ def _reconciliations(figures: ReconciliationFigures) -> Iterator[Metric]:
     yield _by("reconciliations_last_day", "Runs of the reconciler", "status", figures.runs)
     if figures.last_done_s is not None:
         yield _one("reconciled_seconds_ago", "Age of the last run that was done", figures.last_done_s)
+
+
+def _mails(figures: MailFigures) -> Iterator[Metric]:
+    yield _by("mails", "Mails by state; of those sent, the last day's", "state", figures.states)
+    yield _one(
+        "oldest_unsent_mail_seconds", "Age of the oldest mail that waits or is being sent", figures.oldest_unsent_s
+    )
+
+
+def _webhooks(figures: WebhookFigures) -> Iterator[Metric]:
+    states = {"pending": figures.pending, "failed": figures.failed, "delivered": figures.delivered}
+    yield _by(
+        "webhook_deliveries", "Deliveries waiting, given up and kept, delivered by today's webhooks", "state", states
+    )
+    waited = figures.oldest_pending_s or 0.0
+    yield _one("webhook_oldest_pending_seconds", "Age of the oldest delivery that an active webhook waits for", waited)
+    yield _one("webhooks_disabled", "Webhooks that the service has switched off", figures.disabled)
 
 
 def _one(name: str, about: str, value: float) -> Metric:

@@ -30,6 +30,7 @@ from service.api.errors import (
 from service.api.idempotency import PARAMETER as KEY_PARAMETER
 from service.api.idempotency import is_idempotent
 from service.api.schemas.problems import Problem
+from service.api.webhook_document import describe_webhooks
 from service.domain.errors import (
     FairdealError,
     Forbidden,
@@ -151,6 +152,7 @@ def document(api: Api) -> dict[str, Any]:
             if operation is not None and access is not None:
                 _complete(operation, access, is_idempotent=is_idempotent(api, rule.endpoint))
                 _or_list(operation, spec["components"]["schemas"])
+    describe_webhooks(spec)
     return spec
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from service.usecases.imports import Imports
     from service.usecases.invariants import Invariants
     from service.usecases.lifecycle import Lifecycle
+    from service.usecases.mailing import Mails
+    from service.usecases.notification_preferences import NotificationPreferences
     from service.usecases.queue_stats import QueueStats
     from service.usecases.reconciliations import Reconciliations
     from service.usecases.service_levels import ServiceLevels
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from service.usecases.ticket_export import TicketExport
     from service.usecases.tickets import Tickets
     from service.usecases.users import Users
+    from service.usecases.webhooks import Webhooks
 
 EXTENSION = "fairdeal"
 
@@ -92,8 +95,20 @@ class Services(Protocol):
         """Whom tickets are sold to."""
 
     @property
+    def webhooks(self) -> Webhooks:
+        """Who else is told of what happens."""
+
+    @property
     def sessions(self) -> Sessions:
         """Who is signed in."""
+
+    @property
+    def mails(self) -> Mails:
+        """What people were told by mail."""
+
+    @property
+    def notification_preferences(self) -> NotificationPreferences:
+        """What people want to be told."""
 
     @property
     def figures(self) -> Figures:

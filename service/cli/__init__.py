@@ -9,6 +9,7 @@ from service.cli import (
     db,
     demo,
     explain,
+    mail,
     openapi,
     prepare,
     queue,
@@ -17,6 +18,7 @@ from service.cli import (
     ticket_import,
     user,
     verify,
+    webhooks,
 )
 from service.cli.failures import FairdealGroup
 from service.cli.setup import Setup
@@ -44,7 +46,9 @@ for command in (
     queue.queue,
     reconcile.reconcile,
     verify.verify,
+    webhooks.webhooks,
     explain.explain,
+    mail.mail,
     ticket_import.import_tickets,
     ticket_export.export_tickets,
     openapi.openapi,

@@ -80,6 +80,12 @@ class IllegalMove(FairdealError):
     code = "illegal_move"
 
 
+class TicketTaken(FairdealError):
+    """The ticket was taken back from the caller, and somebody else has had it since; `state` says what it is now."""
+
+    code = "ticket_taken"
+
+
 class StaleEpoch(FairdealError):
     """The ticket has changed hands since the caller read it."""
 

@@ -9,6 +9,9 @@ from enum import StrEnum
 from service.domain.model import Cause, Priority, TicketEvent, TicketStatus
 from service.domain.policy import is_held
 
+QUIET = frozenset({Cause.EDIT, Cause.NOTE, Cause.HOLD_WARNING})
+"""Events that leave a ticket's state and holder as they were."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:

@@ -80,6 +80,8 @@ class Cause(StrEnum):
     REASSIGN = "reassign"
     REOPEN = "reopen"
     AWAY = "away"
+    HOLD_WARNING = "hold_warning"
+    HOLD_LIMIT = "hold_limit"
     DEACTIVATE = "deactivate"
     DELETE = "delete"
     RECONCILE = "reconcile"

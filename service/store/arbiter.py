@@ -8,12 +8,12 @@ History and the claim's own row are written by the same statement, so that there
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from service.domain.errors import AgentAway, AgentInactive, NotFound
+from service.domain.errors import AgentAway, AgentInactive, Conflict, NotFound
 from service.domain.model import Availability, Cause, Level, Priority, QueuedTicket
 from service.domain.policy import QUEUES_BY_LEVEL
 from service.usecases.ports.tickets import Claimed
@@ -23,7 +23,8 @@ RESTLESS_S = 10
 
 CLAIM = text("""
 WITH me AS MATERIALIZED (
-    SELECT id, level, availability, is_active, capacity - held AS room
+    SELECT id, level, availability, is_active, capacity - held AS room,
+           auto_assign OR :cause <> 'dispatch' AS is_willing
     FROM agents
     WHERE id = :agent_id
     FOR NO KEY UPDATE
@@ -35,7 +36,7 @@ fit AS MATERIALIZED (
     CROSS JOIN unnest(CAST(:ticket_ids AS bigint[])) WITH ORDINALITY AS wanted (id, place)
     JOIN tickets t ON t.id = wanted.id
     WHERE t.status = 'open' AND t.deleted_at IS NULL
-      AND me.is_active AND me.availability = 'available'
+      AND me.is_active AND me.availability = 'available' AND me.is_willing
       AND t.priority = ANY (CASE me.level WHEN 'senior' THEN CAST(:senior_takes AS text[])
                                           ELSE CAST(:junior_takes AS text[]) END)
     ORDER BY t.id
@@ -60,7 +61,7 @@ ledger AS (
     INSERT INTO claims (id, agent_id, ticket_ids)
     SELECT :claim_id, me.id, array_agg(taken.id ORDER BY taken.rank) FROM taken, me GROUP BY me.id
 )
-SELECT me.level, me.availability, me.is_active, me.room,
+SELECT me.level, me.availability, me.is_active, me.is_willing, me.room,
        coalesce((SELECT array_agg(id ORDER BY rank) FROM taken), '{}') AS taken,
        coalesce((SELECT array_agg(id ORDER BY rank) FROM ranked), '{}') AS fit,
        coalesce((SELECT array_agg(priority ORDER BY rank) FROM ranked), '{}') AS priorities,
@@ -86,7 +87,8 @@ def claim(
 ) -> Claimed:
     """Assign those of the tickets that are open and fit, in the order given, up to the agent's room and `limit`.
 
-    Raises `NotFound` (no such agent), `AgentInactive`, `AgentAway`.
+    Raises `NotFound` (no such agent), `AgentInactive`, `AgentAway`, and for the cause `dispatch` `Conflict` when the
+    agent takes no tickets they did not ask for.
     """
     row = connection.execute(
         CLAIM,
@@ -108,6 +110,8 @@ def claim(
         raise AgentInactive("This agent is deactivated and gets no tickets; an admin can activate them again")
     if row.availability != Availability.AVAILABLE:
         raise AgentAway("You are away and get no new tickets; set your availability to 'available' first")
+    if not row.is_willing:
+        raise Conflict(f"Agent {agent_id} takes no tickets they did not ask for")
     fit = {
         ticket_id: QueuedTicket(ticket_id, Priority(priority))
         for ticket_id, priority in zip(row.fit, row.priorities, strict=True)
@@ -121,17 +125,26 @@ def claim(
     )
 
 
-def claim_oldest(connection: Connection, *, claim_id: UUID, agent_id: int, limit: int) -> Claimed:
+def claim_oldest(
+    connection: Connection,
+    *,
+    claim_id: UUID,
+    agent_id: int,
+    limit: int,
+    cause: Cause,
+    limits: Mapping[Priority, int] | None = None,
+) -> Claimed:
     """Do without a queue: take the oldest open tickets that nobody else is taking. Raises as `claim`.
 
-    The tickets stay locked from the look to the claim, so nothing found is lost to somebody else.
+    With `limits`, take no more of each priority than its limit says. The tickets stay locked from the look to the
+    claim, so nothing found is lost to somebody else.
     """
     agent = connection.execute(LOCK_AGENT, {"agent_id": agent_id}).one_or_none()
     found: list[int] = []
     if agent is not None:
         wanted = min(limit, agent.room)
         for priority in QUEUES_BY_LEVEL[Level(agent.level)]:
-            if len(found) < wanted:
-                query = {"priority": priority.value, "wanted": wanted - len(found)}
-                found += connection.execute(OLDEST, query).scalars()
-    return claim(connection, claim_id=claim_id, agent_id=agent_id, ticket_ids=found, limit=limit, cause=Cause.FETCH)
+            still = wanted - len(found) if limits is None else min(wanted - len(found), limits.get(priority, 0))
+            if still > 0:
+                found += connection.execute(OLDEST, {"priority": priority.value, "wanted": still}).scalars()
+    return claim(connection, claim_id=claim_id, agent_id=agent_id, ticket_ids=found, limit=limit, cause=cause)

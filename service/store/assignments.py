@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -10,12 +10,13 @@ from sqlalchemy import Connection, Engine, bindparam, select, text
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import FairdealError, StaleEpoch, StoreUnavailable
-from service.domain.model import HELD, Agent, Cause, QueuedTicket, Ticket, TicketStatus
+from service.domain.model import HELD, Agent, Cause, Priority, QueuedTicket, Ticket, TicketStatus
 from service.domain.policy import sources
 from service.store import arbiter, moves, returns, rows
 from service.store.agents import agent_from, agents_query
 from service.store.customers import find_or_create
 from service.store.engine import statement, transaction
+from service.store.late import as_possible
 from service.store.tables import agents, claims, customers, tickets
 from service.usecases.ports.tickets import Buyer, Claimed, Move, Moved
 
@@ -58,7 +59,15 @@ class PostgresAssignments:
             row = connection.execute(_AGENT, {"agent_id": agent_id}).mappings().one_or_none()
         return None if row is None else agent_from(row)
 
-    def claim(self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int) -> Claimed:
+    def claim(
+        self,
+        *,
+        claim_id: UUID,
+        agent_id: int,
+        popped: Sequence[QueuedTicket],
+        limit: int,
+        cause: Cause = Cause.FETCH,
+    ) -> Claimed:
         """Ask the arbiter about popped tickets: one statement, one round trip, one commit."""
         with _one_try(), statement(self._engine) as connection:
             return arbiter.claim(
@@ -67,13 +76,23 @@ class PostgresAssignments:
                 agent_id=agent_id,
                 ticket_ids=[ticket.id for ticket in popped],
                 limit=limit,
-                cause=Cause.FETCH,
+                cause=cause,
             )
 
-    def claim_oldest(self, *, claim_id: UUID, agent_id: int, limit: int) -> Claimed:
+    def claim_oldest(
+        self,
+        *,
+        claim_id: UUID,
+        agent_id: int,
+        limit: int,
+        cause: Cause = Cause.FETCH,
+        limits: Mapping[Priority, int] | None = None,
+    ) -> Claimed:
         """Ask the arbiter about the oldest open tickets."""
         with _one_try(), transaction(self._engine) as connection:
-            return arbiter.claim_oldest(connection, claim_id=claim_id, agent_id=agent_id, limit=limit)
+            return arbiter.claim_oldest(
+                connection, claim_id=claim_id, agent_id=agent_id, limit=limit, cause=cause, limits=limits
+            )
 
     def claimed_by(self, claim_id: UUID) -> tuple[int, ...] | None:
         """Read a claim's row."""
@@ -86,9 +105,16 @@ class PostgresAssignments:
         with statement(self._engine) as connection:
             return [rows.ticket(row) for row in connection.execute(_HAND, {"agent_id": agent_id}).mappings()]
 
-    def move(self, move: Move) -> Moved:
-        """Change one ticket's state in one transaction."""
-        return moves.in_transaction(self._engine, lambda connection: moves.move(connection, move))
+    def move(self, move: Move, *, dry_run: bool = False) -> Moved:
+        """Change one ticket's state in one transaction, which a dry run rolls back."""
+
+        def carry_out(connection: Connection) -> Moved:
+            moved = moves.move(connection, move)
+            if dry_run:
+                connection.rollback()
+            return moved
+
+        return moves.in_transaction(self._engine, carry_out)
 
     def sell(
         self,
@@ -111,13 +137,14 @@ class PostgresAssignments:
         )
 
         def sale(connection: Connection) -> Moved:
-            before, _ = moves.lock_ticket(connection, ticket_id)
+            before, agents = moves.lock_ticket(connection, ticket_id, others=(agent_id,))
             if repeatable and buyer is not None and _is_sold_to(connection, before, agent_id, buyer):
                 return Moved(before=before, after=before)
-            moves.check(before, wanted)
+            possible = as_possible(connection, before, wanted, agents)
+            moves.check(before, possible)
             customer_id = None if buyer is None else find_or_create(connection, name=buyer.name, email=buyer.email)
-            after = moves.write(connection, before, wanted, customer_id=customer_id)
-            moves.record(connection, before, after, cause=Cause.SELL, actor_id=agent_id)
+            after = moves.write(connection, before, possible, customer_id=customer_id)
+            moves.record(connection, before, after, cause=Cause.SELL, actor_id=agent_id, note=possible.note)
             return Moved(before=before, after=after)
 
         return moves.in_transaction(self._engine, sale)

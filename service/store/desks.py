@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, Engine, and_, bindparam, or_, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from service.domain.model import HELD, Cause, TicketEvent, TicketStatus
 from service.store import rows
@@ -82,7 +83,7 @@ class PostgresDesks:
         events = ticket_events.c
         query = (
             select(*rows.EVENT_COLUMNS)
-            .distinct(events.ticket_id)
+            .ext(distinct_on(events.ticket_id))
             .where(events.ticket_id.in_(ticket_ids), wanted)
             .order_by(events.ticket_id, events.id.desc())
         )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, text
 
 from service.store.engine import statement
-from service.usecases.ports.figures import CheckedInvariant, ReconciliationFigures
+from service.usecases.ports.figures import CheckedInvariant, MailFigures, ReconciliationFigures
+from service.usecases.ports.mails import MailState
 
 KEEP = text("""
 INSERT INTO invariant_checks (code, ok, violations) VALUES (:code, :ok, :violations)
@@ -34,6 +35,16 @@ SELECT status, count(*) AS runs,
        extract(epoch FROM now() - max(finished_at) FILTER (WHERE status = 'done'))::double precision AS last_s
 FROM ({RECENT}) AS run GROUP BY status
 """)  # noqa: S608 - the text is our own
+
+
+MAILS = text("""
+SELECT state, count(*) AS mails,
+       extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE state IN ('waiting', 'sending')))
+           ::double precision AS oldest_s
+FROM mails WHERE state <> 'sent' GROUP BY state
+UNION ALL
+SELECT 'sent', count(*), NULL FROM mails WHERE settled_at > now() - interval '1 day' AND state = 'sent'
+""")
 
 
 class PostgresFigures:
@@ -64,3 +75,10 @@ class PostgresFigures:
             runs={row.status: row.runs for row in runs},
             last_done_s=next((row.last_s for row in runs if row.status == "done"), None),
         )
+
+    def mails(self) -> MailFigures:
+        """Count by indexes: of mails that were not sent there are few, of those sent only a day's are looked at."""
+        with statement(self._engine) as connection:
+            found = connection.execute(MAILS).all()
+        states = dict.fromkeys((state.value for state in MailState), 0) | {row.state: row.mails for row in found}
+        return MailFigures(states=states, oldest_unsent_s=max((row.oldest_s or 0.0 for row in found), default=0.0))

@@ -14,6 +14,7 @@ from service.domain.errors import AgentAtCapacity, AgentAway, AgentInactive, Con
 from service.domain.model import Availability, Cause, Ticket, TicketStatus
 from service.domain.policy import is_held
 from service.store.engine import transaction
+from service.store.late import as_possible
 from service.store.rows import NOW, TICKET_COLUMNS, existing_id, ticket
 from service.store.tables import ticket_events, tickets
 from service.usecases.ports.tickets import Move, Moved
@@ -75,9 +76,14 @@ def _read(connection: Connection, ticket_id: int, *, lock: bool = False) -> Tick
 
 
 def move(connection: Connection, wanted: Move) -> Moved:
-    """Carry out one move. Raises `NotFound`, `StaleEpoch`, `IllegalMove`, `AgentInactive`, `AgentAtCapacity`."""
-    others = () if wanted.to_agent_id is None else (existing_id(wanted.to_agent_id, "agent"),)
+    """Carry out one move.
+
+    Raises `NotFound`, `TicketTaken`, `StaleEpoch`, `IllegalMove`, `AgentInactive`, `AgentAtCapacity`.
+    """
+    concerned = (wanted.to_agent_id, wanted.holder_id)
+    others = tuple(existing_id(agent_id, "agent") for agent_id in concerned if agent_id is not None)
     before, agents = lock_ticket(connection, wanted.ticket_id, others=others)
+    wanted = as_possible(connection, before, wanted, agents)
     check(before, wanted)
     receiver_id = wanted.to_agent_id or before.agent_id
     if is_held(wanted.target) and (not is_held(before.status) or receiver_id != before.agent_id):
@@ -129,6 +135,8 @@ def write(connection: Connection, before: Ticket, wanted: Move, **more: Any) -> 
     receiver_id = None if wanted.target is TicketStatus.OPEN else wanted.to_agent_id or before.agent_id
     if receiver_id != before.agent_id:
         values |= {"agent_id": receiver_id, "epoch": tickets.c.epoch + 1}
+        if before.agent_id is None:
+            values["assigned_at"] = NOW
     statement = (
         update(tickets)
         .where(tickets.c.id == before.id, tickets.c.status == before.status.value, tickets.c.epoch == before.epoch)

@@ -1,6 +1,8 @@
-"""Everything an agent holds, given back at once: shared by all that ends a hand (return, away, deactivate, delete)."""
+"""What an agent holds, given back at once: shared by all that ends holds (return, away, limit, deactivate, delete)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, TextClause, text
 
@@ -12,7 +14,7 @@ _RETURN = """
 WITH hand AS MATERIALIZED (
     SELECT id, status
     FROM tickets
-    WHERE agent_id = :agent_id AND status IN ({states}) AND deleted_at IS NULL
+    WHERE agent_id = :agent_id AND status IN ({states}) AND deleted_at IS NULL{among}
     ORDER BY id
     FOR NO KEY UPDATE
 ),
@@ -30,8 +32,9 @@ history AS (
 )
 SELECT id, priority FROM returned ORDER BY id
 """
-_RETURN_ALL = text(_RETURN.format(states="'assigned', 'in_progress'"))
-_RETURN_UNTOUCHED = text(_RETURN.format(states="'assigned'"))
+_RETURN_ALL = text(_RETURN.format(states="'assigned', 'in_progress'", among=""))
+_RETURN_UNTOUCHED = text(_RETURN.format(states="'assigned'", among=""))
+_RETURN_UNBEGUN = text(_RETURN.format(states="'assigned'", among=" AND id = ANY (CAST(:ids AS bigint[]))"))
 
 
 def return_all(
@@ -49,6 +52,14 @@ def return_all(
 def return_untouched(connection: Connection, *, agent_id: int, cause: Cause, note: str) -> list[QueuedTicket]:
     """Open what the agent holds and has not begun, as above. The caller has locked the agent's row."""
     return _returned(connection, _RETURN_UNTOUCHED, agent_id=agent_id, actor_id=None, cause=cause.value, note=note)
+
+
+def return_unbegun(
+    connection: Connection, ticket_ids: Sequence[int], *, agent_id: int, cause: Cause, note: str
+) -> list[QueuedTicket]:
+    """Open those of the tickets that the agent holds and has not begun, as above."""
+    values = {"agent_id": agent_id, "actor_id": None, "cause": cause.value, "note": note}
+    return _returned(connection, _RETURN_UNBEGUN, ids=list(ticket_ids), **values)
 
 
 def _returned(connection: Connection, query: TextClause, **values: object) -> list[QueuedTicket]:

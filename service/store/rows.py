@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func
+from sqlalchemy import ColumnElement, func
 
 from service.domain.errors import NotFound
+from service.domain.history import QUIET
 from service.domain.model import Cause, Priority, Ticket, TicketEvent, TicketStatus
 from service.store.tables import ticket_events, tickets
 
@@ -16,10 +17,13 @@ MAX_BIGINT = 2**63 - 1
 TICKET_COLUMNS = tuple(column for column in tickets.columns if column.name not in {"deleted_at", "operation_id"})
 """What `ticket` reads, in the order of the table."""
 
-EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name != "operation_id")
+EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name not in {"operation_id", "xact"})
 """What `event` reads, in the order of the table."""
 
 NOW: ColumnElement[Any] = func.now()
+
+QUIET_CAUSES = ", ".join(f"'{cause}'" for cause in sorted(QUIET))
+"""The causes of `service.domain.history.QUIET` for a list in SQL."""
 
 
 def existing_id(value: int, noun: str) -> int:
@@ -40,7 +44,7 @@ def ticket(row: Mapping[Any, Any]) -> Ticket:
     )
 
 
-def event(row: RowMapping) -> TicketEvent:
+def event(row: Mapping[Any, Any]) -> TicketEvent:
     """Build a history line from a row of `EVENT_COLUMNS`."""
     return TicketEvent(
         **{

@@ -28,7 +28,7 @@ def _act(name: str) -> str:
 # The epoch rises with every change of hands: the first event with the present one is that change.
 # Places are compared as rows, so that the index of open tickets is entered and left at the right spot.
 SITUATION = text(f"""
-SELECT {_TICKET}, holder.username AS agent, {_act("handed")}, {_act("entered")},
+SELECT {_TICKET}, holder.username AS agent, {_act("handed")}, {_act("entered")}, {_act("warned")},
        CASE WHEN t.status = 'open' THEN (
            SELECT count(*) FROM (
                SELECT FROM tickets o
@@ -43,9 +43,13 @@ LEFT JOIN users holder ON holder.id = t.agent_id
 LEFT JOIN LATERAL (SELECT * FROM ticket_events e WHERE e.ticket_id = t.id AND e.epoch = t.epoch
                    ORDER BY e.id LIMIT 1) AS handed ON true
 LEFT JOIN users handed_by ON handed_by.id = handed.actor_id
-LEFT JOIN LATERAL (SELECT * FROM ticket_events e WHERE e.ticket_id = t.id AND e.cause NOT IN ('edit', 'note')
+LEFT JOIN LATERAL (SELECT * FROM ticket_events e WHERE e.ticket_id = t.id AND e.cause NOT IN ({rows.QUIET_CAUSES})
                    ORDER BY e.id DESC LIMIT 1) AS entered ON true
 LEFT JOIN users entered_by ON entered_by.id = entered.actor_id
+LEFT JOIN LATERAL (SELECT * FROM ticket_events e
+                   WHERE e.ticket_id = t.id AND e.id > entered.id AND e.cause = 'hold_warning'
+                   ORDER BY e.id DESC LIMIT 1) AS warned ON true
+LEFT JOIN users warned_by ON warned_by.id = warned.actor_id
 WHERE t.id = :ticket_id AND t.deleted_at IS NULL
 """)  # noqa: S608 - the names are our own
 
@@ -72,6 +76,7 @@ def _situation(row: RowMapping) -> Situation:
         agent=row["agent"],
         handed=_read_act(row, "handed"),
         entered=_read_act(row, "entered"),
+        warned=_read_act(row, "warned"),
         ahead=row["ahead"],
         with_room={Level.JUNIOR: row["juniors"], Level.SENIOR: row["seniors"]},
     )

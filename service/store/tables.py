@@ -22,7 +22,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -32,26 +31,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "ck": "%(table_name)s_%(constraint_name)s",
-        "uq": "%(table_name)s_%(column_0_name)s_key",
-    }
-)
-
-
-def _timestamp(name: str, *, now: bool = False) -> Column[object]:
-    if now:
-        return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
-    return Column(name, DateTime(timezone=True))
-
-
-def _one_of(column: str, *values: str) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
-
+from service.store.mail_tables import mails as mails
+from service.store.mail_tables import notification_preferences as notification_preferences
+from service.store.schema import Xid8 as Xid8
+from service.store.schema import metadata as metadata
+from service.store.schema import one_of, timestamp
+from service.store.webhook_tables import webhook_deliveries as webhook_deliveries
+from service.store.webhook_tables import webhooks as webhooks
 
 users = Table(
     "users",
@@ -65,10 +51,10 @@ users = Table(
     Column("role", Text, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
-    _timestamp("created_at", now=True),
-    _timestamp("updated_at", now=True),
-    _timestamp("deleted_at"),
-    _one_of("role", "admin", "agent", "operator"),
+    timestamp("created_at", now=True),
+    timestamp("updated_at", now=True),
+    timestamp("deleted_at"),
+    one_of("role", "admin", "agent", "operator"),
 )
 Index("users_username_key", func.lower(users.c.username), unique=True, postgresql_where=users.c.deleted_at.is_(None))
 Index("users_email_key", func.lower(users.c.email), unique=True, postgresql_where=users.c.deleted_at.is_(None))
@@ -80,10 +66,10 @@ sessions = Table(
     Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False),
     Column("refresh_jti", Uuid, nullable=False),
     Column("previous_jti", Uuid),
-    _timestamp("rotated_at"),
-    _timestamp("created_at", now=True),
+    timestamp("rotated_at"),
+    timestamp("created_at", now=True),
     Column("expires_at", DateTime(timezone=True), nullable=False),
-    _timestamp("revoked_at"),
+    timestamp("revoked_at"),
 )
 Index("sessions_user_id_idx", sessions.c.user_id, postgresql_where=sessions.c.revoked_at.is_(None))
 
@@ -97,14 +83,15 @@ agents = Table(
     Column("capacity", SmallInteger, nullable=False, server_default=text("15")),
     Column("held", SmallInteger, nullable=False, server_default=text("0")),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
-    _timestamp("created_at", now=True),
-    _timestamp("updated_at", now=True),
-    _timestamp("away_since"),
-    _one_of("level", "junior", "senior"),
-    _one_of("availability", "available", "away"),
+    timestamp("created_at", now=True),
+    timestamp("updated_at", now=True),
+    timestamp("away_since"),
+    one_of("level", "junior", "senior"),
+    one_of("availability", "available", "away"),
     CheckConstraint("capacity BETWEEN 1 AND 15", name="capacity_range"),
     CheckConstraint("held BETWEEN 0 AND capacity", name="held_within_capacity"),
     Index("agents_away_since_idx", "away_since", postgresql_where=text("away_since IS NOT NULL")),
+    Index("agents_auto_assign_idx", "id", postgresql_where=text("auto_assign")),
 )
 
 customers = Table(
@@ -113,8 +100,8 @@ customers = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("name", Text, nullable=False),
     Column("email", Text, nullable=False),
-    _timestamp("created_at", now=True),
-    _timestamp("updated_at", now=True),
+    timestamp("created_at", now=True),
+    timestamp("updated_at", now=True),
 )
 Index("customers_email_key", func.lower(customers.c.email), unique=True)
 
@@ -130,16 +117,16 @@ tickets = Table(
     Column("created_by", BigInteger, ForeignKey("users.id")),
     Column("customer_id", BigInteger, ForeignKey("customers.id")),
     Column("epoch", Integer, nullable=False, server_default=text("0")),
-    _timestamp("created_at", now=True),
-    _timestamp("updated_at", now=True),
-    _timestamp("assigned_at"),
-    _timestamp("resolved_at"),
-    _timestamp("sold_at"),
-    _timestamp("deleted_at"),
+    timestamp("created_at", now=True),
+    timestamp("updated_at", now=True),
+    timestamp("assigned_at"),
+    timestamp("resolved_at"),
+    timestamp("sold_at"),
+    timestamp("deleted_at"),
     Column("operation_id", Uuid),
     Column("external_id", Text),
-    _one_of("priority", "high", "medium", "low"),
-    _one_of("status", "open", "assigned", "in_progress", "resolved", "closed", "sold"),
+    one_of("priority", "high", "medium", "low"),
+    one_of("status", "open", "assigned", "in_progress", "resolved", "closed", "sold"),
     CheckConstraint("(status = 'open') = (agent_id IS NULL)", name="open_means_nobody"),
     CheckConstraint("(status = 'sold') = (sold_at IS NOT NULL)", name="sold_has_time"),
 )
@@ -171,11 +158,13 @@ ticket_events = Table(
     Column("actor_id", BigInteger),
     Column("epoch", Integer, nullable=False),
     Column("note", Text, nullable=False, server_default=""),
-    _timestamp("at", now=True),
+    timestamp("at", now=True),
     Column("operation_id", Uuid),
     Column("from_agent_id", BigInteger),
     Column("priority", Text),
+    Column("xact", Xid8, server_default=text("pg_current_xact_id()")),
 )
+Index("ticket_events_xact_idx", ticket_events.c.xact, ticket_events.c.id, postgresql_where=text("xact IS NOT NULL"))
 Index("ticket_events_ticket_idx", ticket_events.c.ticket_id, ticket_events.c.id)
 Index(
     "ticket_events_agent_idx",
@@ -196,13 +185,21 @@ Index(
     postgresql_where=text("operation_id IS NOT NULL"),
 )
 
+event_cursors = Table(
+    "event_cursors",
+    metadata,
+    Column("reader", Text, primary_key=True),
+    Column("xact", Xid8, nullable=False),
+    Column("event_id", BigInteger, nullable=False),
+)
+
 claims = Table(
     "claims",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("agent_id", BigInteger, ForeignKey("agents.id"), nullable=False),
     Column("ticket_ids", ARRAY(BigInteger), nullable=False),
-    _timestamp("at", now=True),
+    timestamp("at", now=True),
 )
 Index("claims_at_idx", claims.c.at)
 
@@ -215,9 +212,9 @@ reconciliations = Table(
     Column("dry_run", Boolean, nullable=False, server_default=text("false")),
     Column("status", Text, nullable=False, server_default="queued"),
     Column("requested_by", BigInteger, ForeignKey("users.id")),
-    _timestamp("requested_at", now=True),
-    _timestamp("started_at"),
-    _timestamp("finished_at"),
+    timestamp("requested_at", now=True),
+    timestamp("started_at"),
+    timestamp("finished_at"),
     Column("found", JSONB, nullable=False, server_default=text("'{}'")),
     Column("confirmed", JSONB, nullable=False, server_default=text("'{}'")),
     Column("repaired", JSONB, nullable=False, server_default=text("'{}'")),
@@ -225,8 +222,8 @@ reconciliations = Table(
     Column("rows_compared", BigInteger, nullable=False, server_default=text("0")),
     Column("oldest_drift_ms", BigInteger),
     Column("error", Text),
-    _one_of("tier", "fast", "full"),
-    _one_of("status", "queued", "running", "done", "failed", "skipped"),
+    one_of("tier", "fast", "full"),
+    one_of("status", "queued", "running", "done", "failed", "skipped"),
 )
 
 idempotency_keys = Table(
@@ -240,7 +237,7 @@ idempotency_keys = Table(
     Column("status", SmallInteger),
     Column("headers", JSONB),
     Column("body", LargeBinary),
-    _timestamp("created_at", now=True),
+    timestamp("created_at", now=True),
 )
 Index("idempotency_keys_created_at_idx", idempotency_keys.c.created_at)
 
@@ -250,7 +247,7 @@ invariant_checks = Table(
     Column("code", Text, primary_key=True),
     Column("ok", Boolean),
     Column("violations", BigInteger, nullable=False),
-    _timestamp("checked_at", now=True),
+    timestamp("checked_at", now=True),
 )
 
 imports = Table(
@@ -270,13 +267,13 @@ imports = Table(
     Column("bad", BigInteger, nullable=False, server_default=text("0")),
     Column("errors", JSONB, nullable=False, server_default=text("'[]'")),
     Column("error", Text),
-    _timestamp("requested_at", now=True),
-    _timestamp("started_at"),
-    _timestamp("seen_at", now=True),
-    _timestamp("finished_at"),
-    _one_of("format", "csv", "ndjson"),
-    _one_of("on_error", "skip", "abort"),
-    _one_of("status", "queued", "running", "done", "stopped", "failed"),
+    timestamp("requested_at", now=True),
+    timestamp("started_at"),
+    timestamp("seen_at", now=True),
+    timestamp("finished_at"),
+    one_of("format", "csv", "ndjson"),
+    one_of("on_error", "skip", "abort"),
+    one_of("status", "queued", "running", "done", "stopped", "failed"),
 )
 Index("imports_unfinished_idx", imports.c.id, postgresql_where=text("status IN ('queued', 'running')"))
 
@@ -287,6 +284,23 @@ import_parts = Table(
     Column("place", Integer, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
 )
+
+dispatches = Table(
+    "dispatches",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("trigger", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    timestamp("finished_at", now=True),
+    Column("rounds", Integer, nullable=False),
+    Column("agents", Integer, nullable=False),
+    Column("dispatched", BigInteger, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("wait_ms_total", BigInteger, nullable=False),
+    Column("wait_ms_longest", BigInteger, nullable=False),
+    Column("ended", Text, nullable=False),
+)
+Index("dispatches_finished_at_idx", dispatches.c.finished_at)
 
 leases = Table(
     "leases",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, exists, insert, select, union_all
 
+from service.domain.history import QUIET
 from service.domain.model import Cause, Page, TicketEvent
 from service.store import moves, rows
 from service.store.engine import statement
@@ -42,11 +43,11 @@ class PostgresHistory:
         return moves.in_transaction(self._engine, write)
 
     def changes(self, ticket_id: int) -> StateChanges:
-        """Read them along the index; edits and notes, of which there may be many, are passed over."""
+        """Read them along the index; edits, notes and the like, of which there may be many, are passed over."""
         events = ticket_events.c
         query = (
             select(*rows.EVENT_COLUMNS)
-            .where(events.ticket_id == ticket_id, events.cause.not_in([Cause.EDIT.value, Cause.NOTE.value]))
+            .where(events.ticket_id == ticket_id, events.cause.not_in([cause.value for cause in QUIET]))
             .order_by(events.id)
         )
         with statement(self._engine) as connection:

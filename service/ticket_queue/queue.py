@@ -48,7 +48,14 @@ class RedisTicketQueue:
             yield
 
     def claim(
-        self, *, claim_id: UUID, agent_id: int, wanted: int, capacity: int, priorities: Sequence[Priority]
+        self,
+        *,
+        claim_id: UUID,
+        agent_id: int,
+        wanted: int,
+        capacity: int,
+        priorities: Sequence[Priority],
+        limits: Mapping[Priority, int] | None = None,
     ) -> Popped:
         """Run claim.lua."""
         keys = self._keys
@@ -70,7 +77,10 @@ class RedisTicketQueue:
                     "wanted": wanted,
                     "capacity": capacity,
                     "reply_ttl_s": REPLY_TTL_S,
-                    "letter": [LETTERS[priority] for priority in priorities],
+                    "letter_and_limit": [
+                        f"{LETTERS[priority]}{wanted if limits is None else limits.get(priority, 0)}"
+                        for priority in priorities
+                    ],
                 },
             )
         return Popped(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from service.domain.errors import InvalidInput, NotFound
@@ -18,17 +19,28 @@ from service.usecases.validation import Problems, search_text
 
 
 class Agents:
-    """Create, change and remove agents."""
+    """Create, change and remove agents; `ring` is told that there may be somebody new to give tickets to."""
 
-    def __init__(self, *, store: AgentStore, queue: TicketQueue, places: TicketPlaces, passwords: Passwords) -> None:
+    def __init__(
+        self,
+        *,
+        store: AgentStore,
+        queue: TicketQueue,
+        places: TicketPlaces,
+        passwords: Passwords,
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._queue = queue
         self._places = places
         self._passwords = passwords
+        self._ring = ring
 
     def create(self, draft: AgentDraft) -> Agent:
         """Create the user and the profile in one. Raises `InvalidInput`, `AlreadyExists`."""
-        return self._store.create(hashed(checked(draft), self._passwords))
+        created = self._store.create(hashed(checked(draft), self._passwords))
+        self._ring()
+        return created
 
     def create_profile(self, user_id: int, profile: AgentProfile) -> Agent:
         """Create the profile of a user with the role agent who has none.
@@ -38,7 +50,9 @@ class Agents:
         problems = Problems()
         problems.number("capacity", profile.capacity, least=1, most=MAX_CAPACITY)
         problems.raise_any()
-        return self._store.create_profile(user_id, profile)
+        created = self._store.create_profile(user_id, profile)
+        self._ring()
+        return created
 
     def make_agent(self, user_id: int, *, actor_id: int | None) -> Agent:
         """Give a user the role agent, and a profile where they have none; an agent stays as they are.
@@ -78,6 +92,7 @@ class Agents:
         """
         stored = self._store.update(agent_id, hashed(checked(changes), self._passwords), actor_id=actor_id)
         opened(self._queue, self._places, stored.returned, held_by=agent_id)
+        self._ring()
         return stored.agent
 
     def delete(self, agent_id: int, *, actor_id: int | None) -> None:
@@ -86,4 +101,6 @@ class Agents:
 
     def set_availability(self, agent_id: int, availability: Availability) -> Agent:
         """Say whether an agent takes new tickets; what they hold stays with them. Raises `NotFound`."""
-        return self._store.update(agent_id, AgentChanges(availability=availability), actor_id=agent_id).agent
+        agent = self._store.update(agent_id, AgentChanges(availability=availability), actor_id=agent_id).agent
+        self._ring()
+        return agent

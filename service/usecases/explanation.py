@@ -40,6 +40,7 @@ class Explanation:
     agent: str | None
     handed: Act | None
     entered: Act | None
+    warned: Act | None
     queue: QueuePlace | None
     may_take: Mapping[Level, int] | None
     words: tuple[str, ...]
@@ -68,6 +69,7 @@ class Explanations:
             agent=found.agent,
             handed=found.handed,
             entered=found.entered,
+            warned=found.warned,
             queue=queue,
             may_take=may_take,
             words=words(

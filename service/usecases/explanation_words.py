@@ -23,9 +23,13 @@ _DONE: Mapping[Cause, str] = {
     Cause.REASSIGN: "assigned",
     Cause.REOPEN: "reopened",
     Cause.AWAY: "taken back from an agent who is away",
+    Cause.HOLD_LIMIT: "taken back from an agent who had not begun it",
     Cause.DEACTIVATE: "taken back from an agent who was deactivated",
     Cause.DELETE: "taken back from an agent who was deleted",
 }
+
+_BY_THE_HOLDER = frozenset({Cause.SELL, Cause.RESOLVE})
+"""What an agent does to a ticket of theirs; where it also gave them the ticket, it had just been taken back."""
 
 
 def words(
@@ -33,8 +37,10 @@ def words(
 ) -> tuple[str, ...]:
     """Say in whole sentences where the ticket is, since when and why, and what may become of it."""
     sentences = [_state(found)]
-    if found.ticket.agent_id is not None and found.handed is not None:
+    if found.ticket.agent_id is not None and found.handed is not None and found.handed.cause not in _BY_THE_HOLDER:
         sentences.append(f"{_holder(found)} {_past(found)} it because it was {_done(found.handed)}.")
+    if found.warned is not None:
+        sentences.append(f"It will go back unless it is begun: {_holder(found)} was {_warned(found.warned)}.")
     if found.ahead is not None and may_take is not None:
         sentences += [_rank(found, found.ahead), _queue(queued=queued, trusted=trusted), _takers(may_take)]
     return tuple(sentences)
@@ -61,6 +67,10 @@ def _done(act: Act) -> str:
     by = f" by {act.actor or f'user {act.actor_id}'}" if act.actor_id is not None else ""
     note = f' ("{act.note}")' if act.note else ""
     return f"{done}{by} at {act.at:%Y-%m-%d %H:%M:%S} UTC{note}"
+
+
+def _warned(act: Act) -> str:
+    return f"warned at {act.at:%Y-%m-%d %H:%M:%S} UTC ({act.note})"
 
 
 def _rank(found: Situation, ahead: int) -> str:

@@ -63,8 +63,9 @@ class Lifecycle:
         """Sell a held ticket, which frees its slot; `buyer` is None where nobody says to whom.
 
         Repeating the same sale changes nothing, unless it is not `repeatable` or names nobody: then what is sold
-        cannot be sold again. Raises `InvalidInput`, `NotFound` (also for somebody else's ticket), `IllegalMove`,
-        `StaleEpoch`.
+        cannot be sold again. A ticket that was taken back from the agent for being slow or away is sold as well, unless
+        somebody else has had it since. Raises `InvalidInput`, `NotFound` (also for somebody else's ticket),
+        `IllegalMove`, `StaleEpoch`, `TicketTaken`.
         """
         moved = self._store.sell(
             agent_id=agent_id,
@@ -91,7 +92,7 @@ class Lifecycle:
         return self._by_holder(agent_id, ticket_id, TicketStatus.IN_PROGRESS, expected_epoch=expected_epoch)
 
     def resolve(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
-        """Resolve a held ticket, which frees its slot."""
+        """Resolve a held ticket, which frees its slot, or one that was taken back as `sell` has it."""
         return self._by_holder(agent_id, ticket_id, TicketStatus.RESOLVED, expected_epoch=expected_epoch)
 
     def close(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
@@ -142,9 +143,18 @@ class Lifecycle:
         )
 
     def return_one(
-        self, ticket_id: int, *, actor_id: int | None, reason: str = "", expected_epoch: int | None = None
+        self,
+        ticket_id: int,
+        *,
+        actor_id: int | None,
+        reason: str = "",
+        expected_epoch: int | None = None,
+        dry_run: bool = False,
     ) -> Ticket:
-        """Take a held ticket from its agent and put it back to its place in the queue (admin)."""
+        """Take a held ticket from its agent and put it back to its place in the queue (admin).
+
+        A dry run returns the ticket as it would be, and changes nothing.
+        """
         return self._move(
             Move(
                 ticket_id=ticket_id,
@@ -154,7 +164,8 @@ class Lifecycle:
                 actor_id=actor_id,
                 expected_epoch=expected_epoch,
                 note=clean_note(reason, field="reason"),
-            )
+            ),
+            dry_run=dry_run,
         )
 
     def reopen(
@@ -174,19 +185,29 @@ class Lifecycle:
         )
 
     def assign(
-        self, ticket_id: int, *, agent_id: int, actor_id: int | None, expected_epoch: int | None = None
+        self,
+        ticket_id: int,
+        *,
+        agent_id: int,
+        actor_id: int | None,
+        expected_epoch: int | None = None,
+        dry_run: bool = False,
     ) -> Ticket:
         """Give an open or held ticket to an agent, whatever its priority (admin).
 
-        Raises `AgentAtCapacity`, `AgentInactive`, `AgentAway` besides the usual.
+        A dry run returns the ticket as it would be, and changes nothing. Raises `AgentAtCapacity`, `AgentInactive`,
+        `AgentAway` besides the usual.
         """
-        return self._move(assignment(ticket_id, agent_id=agent_id, actor_id=actor_id, expected_epoch=expected_epoch))
+        wanted = assignment(ticket_id, agent_id=agent_id, actor_id=actor_id, expected_epoch=expected_epoch)
+        return self._move(wanted, dry_run=dry_run)
 
     def _by_holder(self, agent_id: int, ticket_id: int, target: TicketStatus, *, expected_epoch: int | None) -> Ticket:
         return self.set_status(ticket_id, target, actor_id=agent_id, holder_id=agent_id, expected_epoch=expected_epoch)
 
-    def _move(self, move: Move) -> Ticket:
-        moved = self._store.move(move)
+    def _move(self, move: Move, *, dry_run: bool = False) -> Ticket:
+        moved = self._store.move(move, dry_run=dry_run)
+        if dry_run:
+            return moved.after
         follow(self._queue, self._places, before=moved.before, after=moved.after)
         return moved.after
 

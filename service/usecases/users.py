@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -24,13 +24,22 @@ D = TypeVar("D", UserDraft, UserChanges, AgentDraft, AgentChanges)
 
 
 class Users:
-    """Create, change and remove users."""
+    """Create, change and remove users; `ring` is told that there may be an agent again to give tickets to."""
 
-    def __init__(self, *, store: UserStore, queue: TicketQueue, places: TicketPlaces, passwords: Passwords) -> None:
+    def __init__(
+        self,
+        *,
+        store: UserStore,
+        queue: TicketQueue,
+        places: TicketPlaces,
+        passwords: Passwords,
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._queue = queue
         self._places = places
         self._passwords = passwords
+        self._ring = ring
 
     def create(self, draft: UserDraft) -> User:
         """Create a user; one with the role agent gets a profile of defaults. Raises `InvalidInput`, `AlreadyExists`."""
@@ -60,6 +69,7 @@ class Users:
         """
         stored = self._store.update(user_id, hashed(checked(changes), self._passwords), actor_id=actor_id)
         opened(self._queue, self._places, stored.returned, held_by=user_id)
+        self._ring()
         return stored.user
 
     def delete(self, user_id: int, *, actor_id: int | None) -> None:

@@ -50,11 +50,11 @@ def site(container: Any) -> Iterator[str]:
 def people(container: Any) -> Callable[..., int]:
     """Create somebody who can sign in, and return the id."""
 
-    def make(username: str, role: Role = Role.AGENT, *, level: Level = Level.SENIOR, capacity: int = 15) -> int:
-        if role is Role.AGENT:
+    def make(username: str, role: str = "agent", *, level: Level = Level.SENIOR, capacity: int = 15) -> int:
+        if role == Role.AGENT:
             draft = AgentDraft(username=username, password=PASSWORD, level=level, capacity=capacity)
             return int(container.agents.create(draft).id)
-        return int(container.users.create(UserDraft(username=username, password=PASSWORD, role=role)).id)
+        return int(container.users.create(UserDraft(username=username, password=PASSWORD, role=Role(role))).id)
 
     return make
 

@@ -30,8 +30,8 @@ def inspect(page: Any, name: str) -> None:
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
-            page.screenshot(path=SCREENSHOTS / f"{name}-{size}-{theme}.png", full_page=True)
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            page.screenshot(path=SCREENSHOTS / f"{name}-{size}-{theme}.png", full_page=True, animations="disabled")
             assert problems_of_access(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 

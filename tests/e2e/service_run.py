@@ -23,6 +23,7 @@ STOP_S = 60.0
 PARTS = {
     "web": "-m gunicorn",
     "worker": "-m workers worker",
+    "messenger": "-m workers messenger",
     "clock": "-m workers clock",
     "PostgreSQL": "bin/postgres",
     "Valkey": "valkey-server",

@@ -154,7 +154,7 @@ def test_stop_during_set_up_leaves_nothing(start: Start, word: str) -> None:
 def test_given_servers_are_used_and_left_running(start: Start) -> None:
     with servers() as given:
         run = start(DATABASE_URL=given.database_url, REDIS_URL=given.redis_url).ready()
-        assert set(run.parts()) == {"web", "worker", "clock"}
+        assert set(run.parts()) == {"web", "worker", "messenger", "clock"}
         assert not (run.var_dir / "postgres").exists()
         assert given.database_url not in run.said
         assert run.stop() == 0

@@ -35,7 +35,14 @@ class MemoryTicketQueue:
             raise QueueUnavailable("The queue did not answer; try again shortly")
 
     def claim(
-        self, *, claim_id: UUID, agent_id: int, wanted: int, capacity: int, priorities: Sequence[Priority]
+        self,
+        *,
+        claim_id: UUID,
+        agent_id: int,
+        wanted: int,
+        capacity: int,
+        priorities: Sequence[Priority],
+        limits: Mapping[Priority, int] | None = None,
     ) -> Popped:
         self._enter("claim")
         if claim_id in self.replies:
@@ -46,6 +53,8 @@ class MemoryTicketQueue:
         tickets: list[QueuedTicket] = []
         for priority in priorities:
             take = min(wanted, room) - len(tickets)
+            if limits is not None:
+                take = min(take, limits.get(priority, 0))
             ids, self.lists[priority] = self.lists[priority][:take], self.lists[priority][take:]
             tickets += [QueuedTicket(ticket_id, priority) for ticket_id in ids]
         short = max(0, wanted - room)

@@ -19,6 +19,7 @@ from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.away import AwayReturns, pause_s
 from service.usecases.ports.away import LongAway
 from tests.integration.desk import Desk, as_decided, as_hinted
+from tests.integration.waiting import wait_until_blocked
 
 Make = Callable[..., int]
 MakeMany = Callable[..., list[int]]
@@ -124,7 +125,7 @@ def test_whoever_comes_back_at_the_last_moment_keeps_everything(
         with transaction(engine) as connection:
             connection.execute(text("UPDATE agents SET availability = 'available' WHERE id = :id"), {"id": ann})
             returning = pool.submit(store.return_untouched, ann, away)
-            _wait_until_blocked(engine)
+            wait_until_blocked(engine, returning)
         assert returning.result() == []
     assert desk.assignments.held(ann).held == 3
 
@@ -142,12 +143,3 @@ def test_agents_who_have_begun_everything_are_passed_over(
 @pytest.mark.parametrize(("grace_s", "expected"), [(1, 1.0), (100, 10.0), (900, 60.0)])
 def test_the_pause_between_two_looks_follows_the_grace(grace_s: int, expected: float) -> None:
     assert pause_s(grace_s) == expected
-
-
-def _wait_until_blocked(engine: Engine) -> None:
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not connection.execute(query).scalar_one():
-            connection.execute(text("SELECT pg_sleep(0.01)"))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Engine, create_engine, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from service.store import migrate
-from service.store.tables import metadata
+from service.store.tables import Xid8, metadata
 
 
-def test_migrations_make_the_tables_as_declared(engine: Engine) -> None:
+def test_migrations_make_the_tables_as_declared(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ischema_names, "xid8", Xid8)  # SQLAlchemy does not know it
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []

@@ -8,82 +8,26 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
+from service.domain.hold_limit import HoldLimit
 from service.domain.model import Cause, Page, Priority, QueuedTicket, TicketStatus
 from service.domain.service_levels import DEFAULT_TARGETS, Targets
 from service.store.assignments import PostgresAssignments
 from service.store.engine import make_engine
+from service.store.hold_limit import PostgresHoldLimit
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.sessions import PostgresSessions
 from service.store.situations import PostgresSituations
-from service.store.tables import metadata
 from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
 from service.usecases.ports.explanation import AHEAD_LIMIT
 from service.usecases.ports.paging import COUNT_LIMIT, PageRequest
 from service.usecases.ports.tickets import Buyer, TicketDraft, TicketFilter
 from tests.integration.explaining import explained
-
-AGENTS, SESSIONS, CLAIMS, FINISHED, HELD_BY_EACH = 5_000, 20_000, 20_000, 900_000, 4
-EVENTS = 300_000
-FIRST_OPEN = FINISHED + AGENTS * HELD_BY_EACH + 1
-OPEN = 100_000
-
-LOAD = (
-    # No trigger runs while loading (superuser): the counter of held tickets is written as the triggers would have it.
-    "SET session_replication_role = replica",
-    "SET synchronous_commit = off",
-    f"""INSERT INTO users (username, role, password_hash)
-        SELECT 'agent' || n, 'agent', '!' FROM generate_series(1, {AGENTS}) AS n""",
-    f"""INSERT INTO agents (id, level, held)
-        SELECT id, CASE id % 2 WHEN 0 THEN 'senior' ELSE 'junior' END, {HELD_BY_EACH} FROM users""",
-    f"""INSERT INTO sessions (id, user_id, refresh_jti, expires_at)
-        SELECT gen_random_uuid(), 1 + n % {AGENTS}, gen_random_uuid(), now() + interval '1 day'
-        FROM generate_series(1, {SESSIONS}) AS n""",
-    f"""INSERT INTO claims (id, agent_id, ticket_ids)
-        SELECT gen_random_uuid(), 1 + n % {AGENTS}, ARRAY[n] FROM generate_series(1, {CLAIMS}) AS n""",
-    """INSERT INTO customers (name, email)
-       SELECT 'Kim', 'kim' || n || '@example.com' FROM generate_series(1, 1000) AS n""",
-    # Sold and closed long ago, in the order of their ids; then those in hand; then the open ones.
-    f"""INSERT INTO tickets
-            (subject, priority, status, agent_id, customer_id, epoch, created_at, updated_at, sold_at)
-        SELECT 'Ticket ' || n, (ARRAY['low', 'medium', 'high'])[1 + n % 3],
-               CASE n % 2 WHEN 0 THEN 'sold' ELSE 'closed' END, 1 + n % {AGENTS},
-               CASE n % 2 WHEN 0 THEN 1 + n % 1000 END, 1, at, at, CASE n % 2 WHEN 0 THEN at END
-        FROM generate_series(1, {FINISHED}) AS n,
-             LATERAL (SELECT now() - interval '9 days' + n * interval '0.8 s' AS at) AS moment""",
-    f"""INSERT INTO tickets (subject, status, agent_id, epoch)
-        SELECT 'Ticket', 'assigned', 1 + n % {AGENTS}, 1 FROM generate_series(1, {AGENTS * HELD_BY_EACH}) AS n""",
-    f"""INSERT INTO tickets (subject, priority, created_at, updated_at)
-        SELECT 'Ticket', (ARRAY['low', 'medium', 'high'])[1 + n % 3], at, at
-        FROM generate_series(1, {OPEN}) AS n,
-             LATERAL (SELECT now() - interval '1 day' + n * interval '0.86 s' AS at) AS moment""",
-    f"""INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, epoch)
-        SELECT n, 'fetch', 'open', 'assigned', 1 + n % {AGENTS}, 1 FROM generate_series(1, {EVENTS}) AS n""",
-    "SET session_replication_role = origin",
-)
-
-INDEXES = text("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'tickets' AND indexname <> 'tickets_pkey'")
-
-
-def fill(connection: Connection) -> None:
-    """Load everything; indexes are made afterwards, which is faster by half.
-
-    No autovacuum: its snapshot would keep ours from marking what all can see, and plans would differ from run to run.
-    """
-    for table in metadata.tables:
-        connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = off)"))
-    indexes = connection.execute(INDEXES).all()
-    for name, _ in indexes:
-        connection.execute(text(f"DROP INDEX {name}"))
-    for statement in LOAD:
-        connection.execute(text(statement))
-    for _, definition in indexes:
-        connection.execute(text(definition))
-    connection.execute(text("VACUUM ANALYZE"))
+from tests.integration.million import AGENTS, FIRST_OPEN, HELD_BY_EACH, OPEN, fill
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +72,7 @@ class Bound:
     buffers: int
     rows: int
     uses: str
+    scans: frozenset[str] = frozenset()
 
 
 def assignments(engine: Engine) -> PostgresAssignments:
@@ -215,6 +160,10 @@ HOT = {
     "hands of a page of agents": Bound(
         lambda engine: PostgresOpenTickets(engine).held_by_each(list(range(101, 301))), 800, 5_000, "tickets_held_idx"
     ),
+    "who has held what for too long": Bound(  # all that is in hand, and the last events of it
+        lambda engine: PostgresHoldLimit(engine).due(HoldLimit(limit_s=3_600, warning_s=600)),
+        120_000, 25_000, "tickets_held_idx", frozenset({"agents"}),
+    ),
     "who holds how many": Bound(
         lambda engine: PostgresOpenTickets(engine).agents_holding(), 800, 25_000, "tickets_held_idx"
     ),
@@ -227,7 +176,7 @@ def test_a_hot_statement_finds_its_rows_by_an_index(big: Engine, name: str) -> N
     with explained(big) as plans:
         bound.act(big)
     told = "\n".join(plan.told() for plan in plans)
-    assert set().union(*(plan.scanned() for plan in plans)) == set(), told
+    assert set().union(*(plan.scanned() for plan in plans)) <= bound.scans, told
     assert sum(plan.buffers for plan in plans) <= bound.buffers, told
     assert max(plan.most_rows for plan in plans) <= bound.rows, told
     assert not bound.uses or any(bound.uses in plan.indexes() for plan in plans), told

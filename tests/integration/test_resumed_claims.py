@@ -17,7 +17,8 @@ from service.domain.model import Priority
 from service.store.assignments import PostgresAssignments
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
-from service.usecases.assignments import RESUME_AFTER_S, Hand
+from service.usecases.assignments import Hand
+from service.usecases.dealing import RESUME_AFTER_S
 from service.usecases.ports.queue import HandHint
 from service.usecases.ports.tickets import Claimed
 from tests.integration.desk import Desk, as_decided, as_hinted

@@ -116,9 +116,12 @@ def test_a_new_priority_of_a_held_ticket_queues_nothing(
     tickets: Tickets, assignments: Assignments, make_agent: Make, make_tickets: MakeMany, queued: Queued
 ) -> None:
     make_tickets(1)
-    assignments.fetch(make_agent())
+    agent = make_agent()
+    assignments.fetch(agent)
     tickets.update(1, TicketChanges(priority=Priority.HIGH), actor_id=None)
     assert queued(Priority.HIGH) == []
+    *_, event = tickets.history(1, PageRequest(), viewer=ADMIN).items
+    assert (event.cause, event.agent_id, event.priority) == (Cause.EDIT, agent, Priority.HIGH)
 
 
 def test_an_edit_leaves_what_it_does_not_name_and_is_in_the_history(tickets: Tickets, make_tickets: MakeMany) -> None:

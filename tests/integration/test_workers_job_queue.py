@@ -13,15 +13,20 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from service.domain.errors import QueueUnavailable
-from service.job_queue import RqJobQueue, make_job_client, queue_name
+from service.job_queue import Lane, RqJobQueue, make_job_client, queue_name
 
 NAME = "tests.integration.test_workers_job_queue.job"
+CALLED = "tests.integration.test_workers_job_queue.called"
 JOB_ID = "t-tick"
 
 
 def job(outcome: str) -> None:
     if outcome == "fail":
         raise ValueError(outcome)
+
+
+def called() -> None:
+    """Do nothing."""
 
 
 @pytest.fixture
@@ -72,6 +77,12 @@ def test_other_jobs_do_not_wait_for_each_other(jobs: RqJobQueue, queue: Queue) -
     assert jobs.enqueue(NAME, "ok")
     assert jobs.enqueue(NAME, "ok", unique_id="tock")
     assert queue.count == 3
+
+
+def test_messages_wait_in_a_lane_of_their_own(client: Redis, queue: Queue) -> None:
+    assert RqJobQueue(client, prefix="t", lane=Lane.MESSAGES).enqueue(NAME, "ok")
+    assert queue.count == 0
+    assert client.llen(f"rq:queue:{queue_name('t', Lane.MESSAGES)}") == 1
 
 
 def test_a_job_that_is_done_leaves_its_id_free_and_nothing_behind(
@@ -156,3 +167,45 @@ def test_a_server_that_is_away_is_a_fact() -> None:
         jobs.enqueue(NAME, "ok", unique_id="tick")
     with pytest.raises(QueueUnavailable):
         jobs.enqueue(NAME, "ok")
+
+
+def test_a_job_that_is_called_waits_once_and_ahead_of_others(jobs: RqJobQueue, queue: Queue) -> None:
+    jobs.enqueue(NAME, "ok", unique_id="tick")
+    assert jobs.call(CALLED)
+    assert not jobs.call(CALLED)
+    first, _ = queue.get_jobs()
+    assert (first.func_name, queue.count) == (CALLED, 2)
+
+
+def test_a_call_while_the_job_is_under_way_has_it_run_once_more(jobs: RqJobQueue, queue: Queue, client: Redis) -> None:
+    """The second call comes when the job has begun, and is not lost though the first is not done."""
+    jobs.call(CALLED)
+    (under_way,) = queue.get_jobs()
+    client.lpop(queue.key)
+    under_way.set_status(JobStatus.STARTED)
+    jobs.began(CALLED)
+    assert jobs.call(CALLED)
+    assert not jobs.call(CALLED)
+    work(queue)
+    assert not any(job.is_queued for job in queue.get_jobs())
+    jobs.began(CALLED)
+    assert jobs.call(CALLED)
+
+
+def test_a_call_after_a_worker_died_before_it_began_is_not_blocked_for_ever(
+    jobs: RqJobQueue, queue: Queue, client: Redis
+) -> None:
+    jobs.call(CALLED)
+    (dead,) = queue.get_jobs()
+    client.lpop(queue.key)
+    assert not jobs.call(CALLED), "it may be about to begin"
+    client.hset(f"rq:job:{dead.id}", "enqueued_at", silent_for(60))
+    assert jobs.call(CALLED)
+
+
+def test_calling_a_redis_that_is_away_is_said(jobs: RqJobQueue) -> None:
+    nowhere = RqJobQueue(make_job_client("redis://127.0.0.1:1/0", timeout_ms=200), prefix="t")
+    with pytest.raises(QueueUnavailable):
+        nowhere.call(CALLED)
+    with pytest.raises(QueueUnavailable):
+        nowhere.began(CALLED)

@@ -71,7 +71,7 @@ class Stage:
             self._server.process.wait()
             self._server = None
 
-    def spawn(self, what: str) -> subprocess.Popen[bytes]:
+    def spawn(self, what: str, **settings: str) -> subprocess.Popen[bytes]:
         environ = {
             **os.environ,
             "DATABASE_URL": self._database_url,
@@ -82,6 +82,7 @@ class Stage:
             "RECONCILE_FULL_S": "3600",
             "AWAY_GRACE_S": "1",
             "LOG_FORMAT": "text",
+            **settings,
         }
         with self.log(what).open("ab") as log:
             process = subprocess.Popen(
@@ -175,12 +176,8 @@ def test_what_an_away_agent_has_not_begun_goes_back_by_itself(
     stage: Stage, make_open: Callable[[int], list[int]], make_agent: Callable[..., int]
 ) -> None:
     agent_id, ids = make_agent(), make_open(3)
+    _hold(stage.engine, agent_id, begun=ids[1])
     with stage.engine.begin() as connection:
-        hold = text(
-            "UPDATE tickets SET status = CASE id WHEN :begun THEN 'in_progress' ELSE 'assigned' END,"
-            " agent_id = :agent, epoch = epoch + 1, assigned_at = now()"
-        )
-        connection.execute(hold, {"begun": ids[1], "agent": agent_id})
         connection.execute(text("UPDATE agents SET availability = 'away'"))
     stage.spawn("worker")
     stage.spawn("clock")
@@ -188,6 +185,32 @@ def test_what_an_away_agent_has_not_begun_goes_back_by_itself(
     with stage.engine.connect() as connection:
         held = connection.execute(text("SELECT id FROM tickets WHERE agent_id = :id"), {"id": agent_id})
         assert held.scalars().all() == [ids[1]]
+
+
+def test_what_has_not_begun_within_the_hold_limit_is_warned_of_and_goes_back_by_itself(
+    stage: Stage, make_open: Callable[[int], list[int]], make_agent: Callable[..., int]
+) -> None:
+    agent_id, ids = make_agent(), make_open(3)
+    _hold(stage.engine, agent_id, begun=ids[1])
+    for what in ("worker", "clock"):
+        stage.spawn(what, HOLD_LIMIT_S="4", HOLD_WARNING_S="2")
+    _eventually(lambda: stage.queued() == [ids[0], ids[2]], stage)
+    query = text("SELECT cause FROM ticket_events WHERE ticket_id = :id ORDER BY id")
+    with stage.engine.connect() as connection:
+        held = connection.execute(text("SELECT id FROM tickets WHERE agent_id = :id"), {"id": agent_id})
+        assert held.scalars().all() == [ids[1]]
+        causes = connection.execute(query, {"id": ids[0]}).scalars().all()
+        assert causes == ["hold_warning", "hold_limit"]
+
+
+def _hold(engine: Engine, agent_id: int, *, begun: int) -> None:
+    """Give an agent all tickets, one of them as if they had begun it."""
+    hold = text(
+        "UPDATE tickets SET status = CASE id WHEN :begun THEN 'in_progress' ELSE 'assigned' END,"
+        " agent_id = :agent, epoch = epoch + 1, assigned_at = now()"
+    )
+    with engine.begin() as connection:
+        connection.execute(hold, {"begun": begun, "agent": agent_id})
 
 
 def test_both_wait_for_a_redis_that_is_not_there_yet(stage: Stage, make_open: Callable[[int], list[int]]) -> None:
@@ -230,7 +253,7 @@ def test_a_second_clock_waits_and_takes_over(stage: Stage) -> None:
     _eventually(lambda: "clock_kept" in stage.said("clock"), stage)
 
 
-@pytest.mark.parametrize("what", ["worker", "clock"])
+@pytest.mark.parametrize("what", ["worker", "messenger", "clock"])
 def test_bad_settings_are_named_and_end_the_process(what: str) -> None:
     environ = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
     ended = subprocess.run(

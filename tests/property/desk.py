@@ -22,7 +22,7 @@ from tests.property.failpoints import Crash, Done, Fault
 from tests.property.model import AgentState, Model
 from tests.property.world import World
 
-READS = {"agent", "hand", "claimed_by", "get", "places"}
+READS = {"agent", "hand", "claimed_by", "get", "places", "due"}
 """Store calls that change nothing."""
 
 STAFF = (

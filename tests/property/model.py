@@ -17,10 +17,14 @@ from service.domain.errors import (
     IllegalMove,
     NotFound,
     StaleEpoch,
+    TicketTaken,
 )
 from service.domain.model import HELD, Availability, Level, Priority, TicketStatus
 
 S = TicketStatus
+
+TURNS_TO_WARNING, TURNS_TO_LIMIT = 1, 2
+"""When whoever has not begun a ticket is warned, and when it goes back."""
 
 ORDER = {Level.SENIOR: (Priority.HIGH, Priority.MEDIUM, Priority.LOW), Level.JUNIOR: (Priority.LOW, Priority.MEDIUM)}
 """Written down here once more: a model that asked the service would agree with it about anything."""
@@ -36,6 +40,14 @@ class TicketState:
     epoch: int = 0
     buyer: str | None = None
     deleted: bool = False
+    waited: int = field(default=0, compare=False)
+    """How many turns it has lain with its agent since it was given to them."""
+    warned: int | None = field(default=None, compare=False)
+    """How many turns ago its agent was warned."""
+    late: int | None = field(default=None, compare=False)
+    """Whom it was taken from by the hold limit, and nobody has had it since."""
+    missed: frozenset[int] = field(default=frozenset(), compare=False)
+    """Who lost it so the last time they had it."""
 
     @property
     def is_open(self) -> bool:
@@ -123,11 +135,15 @@ class Model:
         found = self._found(ticket)
         if found.status is S.SOLD and (found.agent, found.buyer) == (agent, buyer):
             return self
+        if agent in found.missed:
+            return self._late(ticket, agent, epoch=epoch, status=S.SOLD, buyer=buyer)
         self._check(ticket, ACTS["sell"], holder=agent, epoch=epoch)
         return self._with(ticket, replace(found, status=S.SOLD, buyer=buyer))
 
     def worked(self, act: str, agent: int, ticket: int, *, epoch: int | None = None) -> Model:
         """Let the holder start, resolve, close or release a ticket."""
+        if act == "resolve" and agent in self._found(ticket).missed:
+            return self._late(ticket, agent, epoch=epoch, status=S.RESOLVED)
         found = self._check(ticket, ACTS[act], holder=agent, epoch=epoch)
         target = ACTS[act].target
         if target is S.OPEN:
@@ -135,6 +151,19 @@ class Model:
         if target in HELD and found.status not in HELD:
             self._check_receiver(agent)
         return self._with(ticket, replace(found, status=target))
+
+    def _late(
+        self, ticket: int, agent: int, *, epoch: int | None, status: TicketStatus, buyer: str | None = None
+    ) -> Model:
+        """Let an agent end a ticket that was taken back from them, if nobody else has had it."""
+        found = self.tickets[ticket]
+        if not found.is_open or found.late != agent:
+            raise TicketTaken("")
+        if not self.agents[agent].active or self.agents[agent].deleted:
+            raise AgentInactive("")
+        if epoch not in {None, found.epoch, found.epoch - 1}:
+            raise StaleEpoch("")
+        return self._with(ticket, replace(self._handed(ticket, status=status, agent=agent), buyer=buyer))
 
     def given_back(self, act: str, ticket: int) -> Model:
         """Let an admin return or reopen a ticket."""
@@ -145,7 +174,7 @@ class Model:
         """Let an admin give a ticket to an agent, whatever its priority."""
         found = self._check(ticket, ACTS["assign"])
         if found.agent == agent:
-            return self._with(ticket, replace(found, status=S.ASSIGNED))
+            return self._with(ticket, replace(found, status=S.ASSIGNED, waited=0, warned=None))
         self._check_receiver(agent, giving=True)
         return self._with(ticket, self._handed(ticket, status=S.ASSIGNED, agent=agent))
 
@@ -153,6 +182,33 @@ class Model:
         if self.agents[agent].deleted:
             raise NotFound("")
         changes = {i: self._handed(i, status=S.OPEN, agent=None) for i in self.hand(agent)}
+        return replace(self, tickets={**self.tickets, **changes})
+
+    def later(self) -> Model:
+        """Let a turn pass."""
+        tickets = {
+            i: replace(ticket, waited=ticket.waited + 1, warned=None if ticket.warned is None else ticket.warned + 1)
+            for i, ticket in self.tickets.items()
+        }
+        return replace(self, tickets=tickets)
+
+    def unbegun(self, agent: int, *, warned: bool) -> list[int]:
+        """List what an agent is to be warned of, or, having been `warned`, is to lose."""
+        untouched = {i: self.tickets[i] for i in self.hand(agent) if self.tickets[i].status is S.ASSIGNED}
+        if not warned:
+            return [i for i, t in untouched.items() if t.warned is None and t.waited >= TURNS_TO_WARNING]
+        return [
+            i
+            for i, t in untouched.items()
+            if t.warned is not None and t.warned >= TURNS_TO_LIMIT - TURNS_TO_WARNING and t.waited >= TURNS_TO_LIMIT
+        ]
+
+    def limited(self, agent: int) -> Model:
+        """Apply the hold limit to one agent's hand."""
+        changes = {i: replace(self.tickets[i], warned=0) for i in self.unbegun(agent, warned=False)}
+        for i in self.unbegun(agent, warned=True):
+            opened = self._handed(i, status=S.OPEN, agent=None)
+            changes[i] = replace(opened, late=agent, missed=opened.missed | {agent})
         return replace(self, tickets={**self.tickets, **changes})
 
     def reprioritised(self, ticket: int, priority: Priority) -> Model:
@@ -204,7 +260,17 @@ class Model:
 
     def _handed(self, ticket: int, *, status: TicketStatus, agent: int | None) -> TicketState:
         before = self.tickets[ticket]
-        return replace(before, status=status, agent=agent, epoch=before.epoch + 1)
+        missed = before.missed - {agent}
+        return replace(
+            before,
+            status=status,
+            agent=agent,
+            epoch=before.epoch + 1,
+            waited=0,
+            warned=None,
+            late=None,
+            missed=missed,
+        )
 
     def _with(self, ticket: int, state: TicketState) -> Model:
         return replace(self, tickets={**self.tickets, ticket: state})

@@ -14,7 +14,7 @@ from service.usecases.ports.reconcile import RunStatus, Tier
 from service.usecases.ports.tickets import Buyer, Claimed, TicketChanges, TicketDraft
 from tests.property.desk import STAFF, Desk, Outcome
 from tests.property.failpoints import Done
-from tests.property.model import AgentState
+from tests.property.model import TURNS_TO_LIMIT, AgentState
 
 MOST_AGENTS = 6
 
@@ -27,6 +27,9 @@ PRIORITIES = st.lists(PRIORITY, min_size=1, max_size=8)
 LIMIT = st.none() | st.integers(1, 15)
 ACT = st.sampled_from(["start", "resolve", "close", "release"])
 LAG = st.none() | st.integers(0, 1)
+
+
+BUYER = "kim0@example.com"
 
 
 class Operations(Desk):
@@ -192,6 +195,52 @@ class Operations(Desk):
             lambda: self.model.assigned(ticket, agent),
             lambda: self.world.lifecycle.assign(ticket, agent_id=agent, actor_id=None),
         )
+
+    @rule()
+    def let_a_turn_pass(self) -> None:
+        self.world.let_a_turn_pass()
+        self.model = self.model.later()
+
+    @rule()
+    def limit_holds(self) -> None:
+        """Each agent concerned is a write of its own, and none is left out."""
+        before = self.model
+        outcome = self.attempt(self.world.hold_limits.run)
+        for write in outcome.writes:
+            agent, done = write.options["agent_id"], write.result
+            assert list(done.warned) == before.unbegun(agent, warned=False)
+            assert [ticket.id for ticket in done.returned] == before.unbegun(agent, warned=True)
+            self.model = self.model.limited(agent)
+        if outcome.error is not None:
+            self.check_error(outcome, None)
+        elif not outcome.struck:
+            assert all(self.model.limited(agent) == self.model for agent in self.model.agents)
+            assert not any(self.model.unbegun(agent, warned=False) for agent in self.model.agents)
+
+    @precondition(lambda self: any(ticket.missed for ticket in self.model.tickets.values()))
+    @rule(pick=PICK, sells=st.booleans(), lag=LAG)
+    def be_late(self, pick: int, *, sells: bool, lag: int | None) -> None:
+        """Let an agent end a ticket that was taken back from them, whatever has become of it."""
+        lost = [(i, agent) for i, found in self.model.tickets.items() for agent in sorted(found.missed)]
+        ticket, agent = lost[pick % len(lost)]
+        epoch = None if lag is None else self.model.tickets[ticket].epoch - lag
+        if sells:
+            self.perform(
+                lambda: self.model.sold(agent, ticket, BUYER, epoch=epoch),
+                lambda: self.world.lifecycle.sell(agent, ticket, Buyer(name="Kim", email=BUYER), expected_epoch=epoch),
+            )
+        else:
+            self.perform(
+                lambda: self.model.worked("resolve", agent, ticket, epoch=epoch),
+                lambda: self.world.lifecycle.resolve(agent, ticket, expected_epoch=epoch),
+            )
+
+    @rule()
+    def forget_hands(self) -> None:
+        """Nobody begins anything until the warning, nor until the limit."""
+        for _ in range(TURNS_TO_LIMIT):
+            self.let_a_turn_pass()
+            self.limit_holds()
 
     # Agents
 

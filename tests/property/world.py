@@ -10,9 +10,11 @@ from redis import Redis
 from sqlalchemy import Engine, select, text
 
 from service.domain.history import Replayed, replay
+from service.domain.hold_limit import HoldLimit
 from service.domain.model import Availability, Level, Priority, TicketStatus
 from service.store.agents import PostgresAgents
 from service.store.assignments import PostgresAssignments
+from service.store.hold_limit import PostgresHoldLimit
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
 from service.store.open_tickets import PostgresOpenTickets
@@ -30,17 +32,22 @@ from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.history import History
+from service.usecases.hold_limit import HoldLimits
 from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
 from service.usecases.passwords import Passwords
 from service.usecases.reconcile import Reconciler
 from service.usecases.tickets import Tickets
 from tests.fakes.clock import FakeClock
+from tests.integration.waiting import let_pass
 from tests.property.failpoints import FailingStore, Failpoints, with_failpoints
-from tests.property.model import AgentState, TicketState
+from tests.property.model import TURNS_TO_LIMIT, TURNS_TO_WARNING, AgentState, TicketState
 
 LEASE_S = 12.0
 LONG_AGO_MS = 3_600_000
+TURN_S = 100_000
+"""A turn of the model: longer than any story takes."""
+HOLD_LIMIT = HoldLimit(limit_s=TURNS_TO_LIMIT * TURN_S, warning_s=(TURNS_TO_LIMIT - TURNS_TO_WARNING) * TURN_S)
 
 EMPTIED = ", ".join(table.name for table in metadata.sorted_tables)
 
@@ -79,6 +86,9 @@ class World:
         agent_store = self._failing(PostgresAgents(engine))
         self.agents = Agents(store=agent_store, queue=queue, places=places, passwords=Passwords())
         self.history = History(store=self._failing(PostgresHistory(engine)), tickets=ticket_store, agents=agent_store)
+        self.hold_limits = HoldLimits(
+            store=self._failing(PostgresHoldLimit(engine)), queue=queue, places=places, limit=HOLD_LIMIT
+        )
         self.reconciler = Reconciler(
             queue=queue,
             audit=audit,
@@ -190,6 +200,10 @@ class World:
             aged = {name: score - LONG_AGO_MS for name, score in scored}
             if aged:
                 self.redis.zadd(self.keys.claims, aged)
+
+    def let_a_turn_pass(self) -> None:
+        """Let tickets lie where they are for so long."""
+        let_pass(self.engine, TURN_S)
 
     def expire_leases(self) -> None:
         """Let the leases of dead processes run out."""

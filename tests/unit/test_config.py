@@ -80,3 +80,17 @@ def test_what_is_missing_is_told_with_its_meaning() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load({})
     assert [line.split(" (")[0] for line in caught.value.problems] == [f"{name}: is not set" for name in GOOD]
+
+
+@pytest.mark.parametrize(("limit_s", "warning_s"), [("0", 1), ("2", 1), ("600", 300), ("604800", 3_600)])
+def test_the_warning_comes_half_way_to_the_hold_limit_and_an_hour_before_it_at_the_earliest(
+    limit_s: str, warning_s: int
+) -> None:
+    assert load(GOOD | {"HOLD_LIMIT_S": limit_s}).hold_limit.warning_s == warning_s
+
+
+def test_a_warning_must_come_before_the_hold_limit_where_there_is_one() -> None:
+    found = problems(HOLD_LIMIT_S="600", HOLD_WARNING_S="600")
+    assert found["HOLD_WARNING_S"].startswith("600 s is not before HOLD_LIMIT_S (600 s); use at most 599")
+    assert load(GOOD | {"HOLD_WARNING_S": "600"}).hold_limit_s == 0
+    assert list(problems(HOLD_LIMIT_S="soon", HOLD_WARNING_S="600")) == ["HOLD_LIMIT_S"]

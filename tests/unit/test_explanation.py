@@ -18,7 +18,7 @@ from tests.unit.api.fakes import a_ticket
 NINE = datetime(2026, 1, 31, 9, tzinfo=UTC)
 CREATED = Act(cause=Cause.CREATE, actor_id=1, actor="root", at=NINE, age_s=600, note="")
 OPEN = Situation(
-    ticket=a_ticket(), agent=None, handed=CREATED, entered=CREATED, ahead=0,
+    ticket=a_ticket(), agent=None, handed=CREATED, entered=CREATED, warned=None, ahead=0,
     with_room={Level.JUNIOR: 3, Level.SENIOR: 1},
 )  # fmt: skip
 
@@ -83,6 +83,7 @@ def test_a_ticket_without_history_is_explained_as_far_as_that_goes() -> None:
     [
         (Cause.DISPATCH, "dispatched at 2026-01-31 09:00:00 UTC"),
         (Cause.AWAY, "taken back from an agent who is away at 2026-01-31 09:00:00 UTC"),
+        (Cause.HOLD_LIMIT, "taken back from an agent who had not begun it at 2026-01-31 09:00:00 UTC"),
         (Cause.RECONCILE, "changed (reconcile) at 2026-01-31 09:00:00 UTC"),
     ],
 )
@@ -91,6 +92,18 @@ def test_what_the_service_did_by_itself_names_nobody(cause: Cause, words: str) -
     assert (
         explained(replace(OPEN, entered=act)).words[0] == f"Ticket 7 (medium) has been open for 10 min: it was {words}."
     )
+
+
+def test_a_warning_is_told_while_it_stands() -> None:
+    fetched = replace(CREATED, cause=Cause.FETCH, actor="ann")
+    warning = replace(CREATED, cause=Cause.HOLD_WARNING, actor_id=None, actor=None, note="not begun; goes back in 60 s")
+    held = a_ticket(status=TicketStatus.ASSIGNED, agent_id=2)
+    told = replace(OPEN, ticket=held, agent="ann", handed=fetched, entered=fetched, warned=warning, ahead=None)
+    assert explained(told).words[-1] == (
+        "It will go back unless it is begun: Agent ann was warned at 2026-01-31 09:00:00 UTC "
+        "(not begun; goes back in 60 s)."
+    )
+    assert explained(told).warned == warning
 
 
 def test_what_is_not_there_is_not_explained() -> None:

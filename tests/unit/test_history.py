@@ -27,6 +27,8 @@ FETCHED = event(Cause.FETCH, OPEN, ASSIGNED, agent_id=ANN, epoch=1)
 RAISED = event(Cause.EDIT, ASSIGNED, ASSIGNED, agent_id=ANN, epoch=1, priority=Priority.HIGH)
 GIVEN_TO_BEN = event(Cause.REASSIGN, ASSIGNED, ASSIGNED, agent_id=BEN, from_agent_id=ANN, epoch=2)
 RELEASED = event(Cause.RELEASE, ASSIGNED, OPEN, agent_id=BEN, epoch=3)
+WARNED = event(Cause.HOLD_WARNING, ASSIGNED, ASSIGNED, agent_id=ANN, epoch=1)
+TAKEN_BACK = event(Cause.HOLD_LIMIT, ASSIGNED, OPEN, agent_id=ANN, epoch=2)
 DELETED = event(Cause.DELETE, ASSIGNED, None, agent_id=ANN, epoch=1)
 AGENT_DELETED = event(Cause.DELETE, ASSIGNED, OPEN, agent_id=ANN, epoch=2)
 PLAIN = Replayed(status=OPEN, agent_id=None, epoch=0, priority=Priority.MEDIUM, deleted=False)
@@ -43,6 +45,8 @@ PLAIN = Replayed(status=OPEN, agent_id=None, epoch=0, priority=Priority.MEDIUM, 
             replace(PLAIN, status=ASSIGNED, agent_id=BEN, epoch=2, priority=Priority.HIGH),
         ),
         ((CREATED, FETCHED, GIVEN_TO_BEN, RELEASED), replace(PLAIN, epoch=3)),
+        ((CREATED, FETCHED, WARNED), replace(PLAIN, status=ASSIGNED, agent_id=ANN, epoch=1)),
+        ((CREATED, FETCHED, WARNED, TAKEN_BACK), replace(PLAIN, epoch=2)),
         ((CREATED, FETCHED, DELETED), replace(PLAIN, status=ASSIGNED, agent_id=ANN, epoch=1, deleted=True)),
         ((CREATED, FETCHED, AGENT_DELETED), replace(PLAIN, epoch=2)),
         ((replace(CREATED, priority=None),), replace(PLAIN, priority=None)),
@@ -65,6 +69,8 @@ def test_no_events_lead_nowhere() -> None:
         (GIVEN_TO_BEN, ANN, HandChange.WENT),
         (GIVEN_TO_BEN, BEN, HandChange.CAME),
         (RELEASED, BEN, HandChange.WENT),
+        (WARNED, ANN, None),
+        (TAKEN_BACK, ANN, HandChange.WENT),
         (DELETED, ANN, HandChange.WENT),
         (event(Cause.SELL, ASSIGNED, SOLD, agent_id=ANN), ANN, HandChange.WENT),
         (event(Cause.RESOLVE, ASSIGNED, TicketStatus.RESOLVED, agent_id=ANN), ANN, HandChange.WENT),

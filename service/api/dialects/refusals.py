@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from service.domain.errors import FairdealError, IllegalMove, InvalidInput, NotFound
+from service.api.dialects.shared import is_older_client
+from service.domain.errors import FairdealError, IllegalMove, InvalidInput, NotFound, TicketTaken
 from service.domain.model import TicketStatus
 
 
@@ -41,9 +42,16 @@ class StatusRefused(FairdealError):
 
 @contextmanager
 def sold_once(*, named: bool) -> Iterator[None]:
-    """Refuse to sell what is sold in the words of support_system, unless a customer is named. Raises `AlreadySold`."""
+    """Refuse a sale in the words of support_system: what is sold, unless a customer is named, and what is not theirs.
+
+    Raises `AlreadySold`, and `NotFound` for a ticket that somebody else has by now.
+    """
     try:
         yield
+    except TicketTaken as refusal:
+        if is_older_client():
+            raise NotFound(refusal.detail) from refusal
+        raise
     except IllegalMove as refusal:
         if not named and refusal.facts["state"] == TicketStatus.SOLD:
             raise AlreadySold("Ticket already sold.") from refusal
@@ -57,5 +65,5 @@ def sold_or_gone() -> Iterator[None]:
         yield
     except InvalidInput as refusal:
         raise CustomerMissing(refusal.detail, error=refusal.detail, errors=refusal.facts["errors"]) from refusal
-    except (IllegalMove, NotFound) as refusal:
+    except (IllegalMove, NotFound, TicketTaken) as refusal:
         raise NotForSale(refusal.detail, error=refusal.detail) from refusal

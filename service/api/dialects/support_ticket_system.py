@@ -20,7 +20,7 @@ from service.api.schemas.dialects import (
 )
 from service.api.schemas.sessions import LoginInput
 from service.api.services import services
-from service.domain.errors import AgentAway, AgentInactive, IllegalMove, NotFound, WrongCredentials
+from service.domain.errors import AgentAway, AgentInactive, IllegalMove, NotFound, TicketTaken, WrongCredentials
 from service.domain.model import Role, Ticket, TicketStatus
 
 TAG = "Compatibility: support-ticket-system"
@@ -30,6 +30,9 @@ assignments = resource("assignments", "/api/agent/tickets", tag=TAG)
 
 NEXT = {"assigned": TicketStatus.RESOLVED, "resolved": TicketStatus.CLOSED}
 """The one state that may follow each, in that system's words and ours."""
+
+LATE = "assigned"
+"""What a ticket was that has been taken back."""
 
 
 @long_lived_tokens.post("", responses=outcomes(200, TokenAnswer, WrongCredentials))
@@ -57,16 +60,28 @@ def set_assignment_status(body: StatusInput) -> Response:
     agent_id, lifecycle = caller().user_id, services().lifecycle
     act = {TicketStatus.RESOLVED: lifecycle.resolve, TicketStatus.CLOSED: lifecycle.close}
     try:
-        present = STATUS_WORDS[services().tickets.get(body.ticket_id, viewer=caller()).status]
+        present = _present(body)
         wanted = NEXT.get(present)
         if wanted is None or wanted != body.status:
             raise _refusal(present, body.status)
         act[wanted](agent_id, body.ticket_id)
     except NotFound as exc:
         raise StatusRefused(f"You have no ticket {body.ticket_id}.") from exc
+    except TicketTaken as exc:
+        raise StatusRefused(exc.detail) from exc
     except IllegalMove as exc:
         raise _refusal(STATUS_WORDS[TicketStatus(exc.facts["state"])], body.status) from exc
     return answers.answer({"status": "success"})
+
+
+def _present(body: StatusInput) -> str:
+    """Say which state the caller takes the ticket to be in: one taken back from them may still be resolved."""
+    try:
+        return STATUS_WORDS[services().tickets.get(body.ticket_id, viewer=caller()).status]
+    except NotFound:
+        if NEXT[LATE] == body.status:
+            return LATE
+        raise
 
 
 def _refusal(present: str, wanted: str) -> StatusRefused:

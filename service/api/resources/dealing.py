@@ -6,7 +6,7 @@ from flask import Response
 
 from service.api import answers
 from service.api.access import allow, caller
-from service.api.epochs import expected_epoch
+from service.api.epochs import expected_epoch, set_etag
 from service.api.idempotency import idempotent
 from service.api.openapi import outcomes, resource
 from service.api.resources.tickets import with_etag
@@ -14,14 +14,16 @@ from service.api.schemas.moves import (
     AssignInput,
     AssignmentsInput,
     ChangesAnswer,
+    MovedAnswer,
     NoteInput,
     PrioritiesInput,
+    TicketReturnInput,
     changes_json,
 )
-from service.api.schemas.tickets import TicketAnswer, TicketPath
+from service.api.schemas.tickets import TicketAnswer, TicketPath, ticket_json
 from service.api.services import services
 from service.domain.errors import AgentAtCapacity, AgentAway, AgentInactive, IllegalMove, NotFound, StaleEpoch
-from service.domain.model import Role
+from service.domain.model import Role, Ticket
 
 dealing = resource("dealing", "/api/tickets", tag="Dealing", about="Who has which ticket")
 
@@ -45,25 +47,41 @@ def prioritise_tickets(body: PrioritiesInput) -> Response:
 
 @dealing.post(
     "/<id:ticket_id>/assign",
-    responses=outcomes(200, TicketAnswer, NotFound, AgentInactive, AgentAway, AgentAtCapacity, IllegalMove, StaleEpoch),
+    responses=outcomes(200, MovedAnswer, NotFound, AgentInactive, AgentAway, AgentAtCapacity, IllegalMove, StaleEpoch),
 )
 @allow(Role.ADMIN)
 def assign_ticket(path: TicketPath, body: AssignInput) -> Response:
-    """Give an open or held ticket to an agent, whatever its priority."""
+    """Give an open or held ticket to an agent, whatever its priority, or say what that would be."""
     ticket = services().lifecycle.assign(
-        path.ticket_id, agent_id=body.agent_id, actor_id=caller().user_id, expected_epoch=expected_epoch()
+        path.ticket_id,
+        agent_id=body.agent_id,
+        actor_id=caller().user_id,
+        expected_epoch=expected_epoch(),
+        dry_run=body.dry_run,
     )
-    return with_etag(ticket)
+    return _moved(ticket, dry_run=body.dry_run)
 
 
-@dealing.post("/<id:ticket_id>/return", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@dealing.post("/<id:ticket_id>/return", responses=outcomes(200, MovedAnswer, NotFound, IllegalMove, StaleEpoch))
 @allow(Role.ADMIN)
-def return_ticket(path: TicketPath, body: NoteInput) -> Response:
-    """Take a held ticket from its agent and put it back to its place in the queue."""
+def return_ticket(path: TicketPath, body: TicketReturnInput) -> Response:
+    """Take a held ticket from its agent and put it back to its place in the queue, or say what that would be."""
     ticket = services().lifecycle.return_one(
-        path.ticket_id, actor_id=caller().user_id, reason=body.reason, expected_epoch=expected_epoch()
+        path.ticket_id,
+        actor_id=caller().user_id,
+        reason=body.reason,
+        expected_epoch=expected_epoch(),
+        dry_run=body.dry_run,
     )
-    return with_etag(ticket)
+    return _moved(ticket, dry_run=body.dry_run)
+
+
+def _moved(ticket: Ticket, *, dry_run: bool) -> Response:
+    """Answer with a ticket, and with its ETag unless that does not exist."""
+    response = answers.answer({**ticket_json(ticket), "dry_run": dry_run})
+    if not dry_run:
+        set_etag(response, ticket)
+    return response
 
 
 @dealing.post("/<id:ticket_id>/reopen", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))

@@ -34,6 +34,7 @@ from service.domain.errors import (
     IllegalMove,
     NotFound,
     StaleEpoch,
+    TicketTaken,
 )
 from service.domain.model import Role
 
@@ -70,10 +71,16 @@ def start_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG
     return with_etag(ticket)
 
 
-@hand.post("/<id:ticket_id>/resolve", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@hand.post(
+    "/<id:ticket_id>/resolve", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, TicketTaken, StaleEpoch)
+)
 @allow(Role.AGENT)
 def resolve_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG001
-    """Resolve a held ticket, which frees its slot."""
+    """Resolve a held ticket, which frees its slot.
+
+    So is one that was taken back from the caller for being slow or away, as long as nobody else has had it; the ETag
+    they know it by is good for that.
+    """
     ticket = services().lifecycle.resolve(caller().user_id, path.ticket_id, expected_epoch=expected_epoch())
     return with_etag(ticket)
 
@@ -96,13 +103,17 @@ def release_ticket(path: TicketPath, body: ReasonInput) -> Response:
     return with_etag(ticket)
 
 
-@hand.post("/<id:ticket_id>/sell", responses=outcomes(200, SoldAnswer, NotFound, AlreadySold, IllegalMove, StaleEpoch))
+@hand.post(
+    "/<id:ticket_id>/sell",
+    responses=outcomes(200, SoldAnswer, NotFound, AlreadySold, IllegalMove, TicketTaken, StaleEpoch),
+)
 @allow(Role.AGENT)
 @idempotent
 def sell_ticket(path: TicketPath, body: SaleInput) -> Response:
     """Sell a held ticket to a customer, which frees its slot; repeating the same sale changes nothing.
 
-    A sale that names no customer is possible, for clients that know none; repeating that is refused.
+    A sale that names no customer is possible, for clients that know none; repeating that is refused. A ticket that was
+    taken back from the caller for being slow or away is sold as well, as long as nobody else has had it since.
     """
     with sold_once(named=body.customer is not None):
         ticket = services().lifecycle.sell(

@@ -49,6 +49,7 @@ class ExplanationAnswer(Answer):
     agent: str | None = Field(description="Username of whoever has the ticket, or had it last")
     handed: ActAnswer | None = Field(description="How it came to that agent, or to the queue")
     entered: ActAnswer | None = Field(description="How it came to its present state, and since when it is in it")
+    warned: ActAnswer | None = Field(description="The warning that it will go back unless it is begun")
     queue: QueuePlaceAnswer | None = Field(description="Null unless the ticket is open")
     may_take: list[TakersAnswer] | None = Field(description="Who may take it; null unless it is open")
     words: list[str] = Field(description="The same in plain words, a sentence each")
@@ -56,7 +57,7 @@ class ExplanationAnswer(Answer):
 
 def explanation_json(explained: Explanation) -> dict[str, Any]:
     """Describe an explanation."""
-    parts = {name: getattr(explained, name) for name in ("handed", "entered", "queue")}
+    parts = {name: getattr(explained, name) for name in ("handed", "entered", "warned", "queue")}
     may_take = explained.may_take
     return {
         "ticket": ticket_json(explained.ticket),

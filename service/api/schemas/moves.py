@@ -62,12 +62,22 @@ class NoteInput(Input):
     reason: Note = ""
 
 
+WOULD = "Say what would become of the ticket, and change nothing"
+
+
+class TicketReturnInput(NoteInput):
+    """Why a ticket goes back, for its history; may be left out."""
+
+    dry_run: Flag = Field(default=False, description=WOULD)
+
+
 class AssignInput(Input):
     """Whom to give a ticket to."""
 
     model_config = documented({"agent_id": 7})
 
     agent_id: Id
+    dry_run: Flag = Field(default=False, description=WOULD)
 
 
 class TicketAssignInput(Input):
@@ -173,6 +183,12 @@ class SoldAnswer(TicketAnswer):
     """A ticket that has been sold."""
 
     detail: str = Field(description="For people")
+
+
+class MovedAnswer(TicketAnswer):
+    """A ticket that has been moved; in a dry run, as it would be."""
+
+    dry_run: bool
 
 
 class ItemAnswer(Answer):

@@ -87,18 +87,33 @@
     offline("No connection to the service. What you see may be old; we keep trying.");
   });
 
-  // What was ticked stays ticked when the list is brought up to date.
+  // What was ticked stays ticked when the list is brought up to date; a form that was sent is as the server shows it.
+  // Whoever worked a row that is gone goes on with the one in its place.
   let ticked = [];
+  let rowAt = -1;
+  const boxes = () => [...document.querySelectorAll("tbody input[type=checkbox]")];
+  const rows = () => [...document.querySelectorAll("[data-row]")];
+
   document.addEventListener("htmx:before:swap", () => {
-    ticked = [...document.querySelectorAll("tbody input[type=checkbox]:checked")].map((box) => box.value);
+    ticked = boxes().filter((box) => box.checked).map((box) => box.value);
+    rowAt = rows().indexOf(document.activeElement?.closest?.("[data-row]"));
   });
+
   document.addEventListener("htmx:after:swap", (event) => {
-    if (event.detail.ctx && isPoll(event.detail.ctx)) {
-      for (const box of document.querySelectorAll("tbody input[type=checkbox]")) box.checked = ticked.includes(box.value);
+    const ctx = event.detail.ctx;
+    if (ctx && isPoll(ctx)) {
+      for (const box of boxes()) box.checked = ticked.includes(box.value);
+    } else {
+      const sent = ctx?.sourceElement?.closest?.("form");
+      if (sent?.isConnected) sent.reset();
+      const wrong = document.querySelector("[aria-invalid=true]");
+      if (wrong) wrong.focus();
+      else if (rowAt >= 0 && (document.activeElement ?? document.body) === document.body) {
+        const all = rows();
+        (all[Math.min(rowAt, all.length - 1)]?.querySelector("[data-row-link]") ?? document.getElementById("main"))?.focus();
+      }
     }
     lastLook = Date.now();
-    const wrong = document.querySelector("[aria-invalid=true]");
-    if (wrong && !(event.detail.ctx && isPoll(event.detail.ctx))) wrong.focus();
     refresh();
   });
 

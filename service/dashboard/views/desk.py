@@ -17,9 +17,9 @@ from service.dashboard.forms import choice, ids
 from service.dashboard.notices import say
 from service.dashboard.once import once
 from service.dashboard.rendering import go, go_to, is_unchanged, page, tag, unchanged
-from service.dashboard.wording import counted
-from service.domain.errors import AgentAway, FairdealError, InvalidInput
-from service.domain.model import Availability, Role
+from service.dashboard.wording import counted, words
+from service.domain.errors import AgentAway, FairdealError, IllegalMove, InvalidInput, NotFound
+from service.domain.model import Availability, Role, TicketStatus
 from service.usecases.assignments import Hand
 from service.usecases.desk import Act
 from service.usecases.lifecycle import ItemResult
@@ -125,13 +125,17 @@ def tell(results: Sequence[ItemResult], done: str) -> None:
         say("done", f"Ticket {worked[0]} is {done}.")
     elif worked:
         say("done", f"{counted(len(worked), 'ticket')} are {done}.")
-    for _, error in refused[:NAMED]:
-        say("error", _refusal(error))
+    for ticket_id, error in refused[:NAMED]:
+        say("error", _refusal(ticket_id, error, done))
     if len(refused) > NAMED:
         say("error", f"And {counted(len(refused) - NAMED, 'ticket')} more could not be {done}.")
 
 
-def _refusal(error: FairdealError) -> str:
+def _refusal(ticket_id: int, error: FairdealError, done: str) -> str:
+    if isinstance(error, NotFound):
+        return f"Ticket {ticket_id} is not in your hand any more."
+    if isinstance(error, IllegalMove):
+        return f"Ticket {ticket_id} is {words(TicketStatus(error.facts['state'])).lower()} and was not {done}."
     return f"{error.detail.rstrip('.')}."
 
 

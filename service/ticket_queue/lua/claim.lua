@@ -4,13 +4,13 @@
 -- USES: order
 -- USES: ids
 -- KEYS: generation held claims reply quarantine inversions queue...
--- ARGV: claim_id agent_id wanted capacity reply_ttl_s letter...
+-- ARGV: claim_id agent_id wanted capacity reply_ttl_s letter_and_limit...
 -- RETURNS: {trusted, short, packed}: 1 or 0, how many of those wanted the held set left no room for, and the tickets as
 -- "m12,m15" ("" for none).
 local generation, held, claims, reply, quarantine, inversions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local claim_id, agent_id = ARGV[1], ARGV[2]
 local wanted, capacity, reply_ttl_s = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local FIRST_QUEUE, FIRST_LETTER = 7, 6
+local FIRST_QUEUE, FIRST_LIMIT = 7, 6
 local QUARANTINE_LIMIT = 1000
 local PASSES = 4 -- a queue is popped again for entries that turned out to be poison, this often at most
 
@@ -35,10 +35,12 @@ end
 local left = math.min(wanted, room)
 local ids, packed, inverted = {}, {}, 0
 for k = FIRST_QUEUE, #KEYS do
-    local letter = ARGV[FIRST_LETTER + k - FIRST_QUEUE]
+    -- "m3": write the ids of this queue as m12, m15, and pop three of them at the most.
+    local letter, limit = string.match(ARGV[FIRST_LIMIT + k - FIRST_QUEUE], '^(%a)(%d+)$')
+    local here = math.min(left, tonumber(limit))
     local newest
     for _ = 1, PASSES do
-        local popped = left > 0 and redis.call('LPOP', KEYS[k], left)
+        local popped = here > 0 and redis.call('LPOP', KEYS[k], here)
         if not popped then
             break
         end
@@ -46,7 +48,7 @@ for k = FIRST_QUEUE, #KEYS do
             if is_id(entry) then
                 ids[#ids + 1] = entry
                 packed[#packed + 1] = letter .. entry
-                left = left - 1
+                left, here = left - 1, here - 1
                 if newest and less(entry, newest) then
                     inverted = inverted + 1
                 else

@@ -30,15 +30,16 @@ class Situation:
     """A ticket and what stands around it, all as of one instant.
 
     `handed` is the act by which it came to whoever has it, or back to the queue; `entered` the one by which it came to
-    its present state, often the same. `ahead` counts the open tickets of its priority that are older, one beyond
-    `AHEAD_LIMIT` at the most; None unless the ticket is open. `with_room` counts the agents of each level who are
-    active, available and have room.
+    its present state, often the same; `warned` is the warning that it will go back unless it is begun. `ahead` counts
+    the open tickets of its priority that are older, one beyond `AHEAD_LIMIT` at the most; None unless the ticket is
+    open. `with_room` counts the agents of each level who are active, available and have room.
     """
 
     ticket: Ticket
     agent: str | None
     handed: Act | None
     entered: Act | None
+    warned: Act | None
     ahead: int | None
     with_room: Mapping[Level, int]
 

@@ -27,6 +27,14 @@ class ReconciliationFigures:
     last_done_s: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailFigures:
+    """Mails by state (of those sent, the last day's), and the age of the oldest that waits or is being sent."""
+
+    states: Mapping[str, int]
+    oldest_unsent_s: float
+
+
 class FigureStore(Protocol):
     """Figures that PostgreSQL keeps. Every method may raise `StoreUnavailable`."""
 
@@ -38,3 +46,6 @@ class FigureStore(Protocol):
 
     def reconciliations(self) -> ReconciliationFigures:
         """Sum up the reconciler's last day."""
+
+    def mails(self) -> MailFigures:
+        """Count the mails."""

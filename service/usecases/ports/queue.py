@@ -55,10 +55,18 @@ class TicketQueue(Protocol):
     """Lists of unassigned ticket ids, one for each priority, ascending and without duplicates."""
 
     def claim(
-        self, *, claim_id: UUID, agent_id: int, wanted: int, capacity: int, priorities: Sequence[Priority]
+        self,
+        *,
+        claim_id: UUID,
+        agent_id: int,
+        wanted: int,
+        capacity: int,
+        priorities: Sequence[Priority],
+        limits: Mapping[Priority, int] | None = None,
     ) -> Popped:
         """Pop up to `wanted` ids, first priority first, as far as `capacity` less the held set allows.
 
+        With `limits`, no more of each priority than its limit says, and none of those it does not name.
         Asking again with the same `claim_id` within a minute returns the same answer and pops nothing.
         """
 

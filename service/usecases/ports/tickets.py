@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -161,14 +161,34 @@ class AssignmentStore(Protocol):
     def agent(self, agent_id: int) -> Agent | None:
         """Read an agent's profile; None when there is none or the user is deleted."""
 
-    def claim(self, *, claim_id: UUID, agent_id: int, popped: Sequence[QueuedTicket], limit: int) -> Claimed:
+    def claim(
+        self,
+        *,
+        claim_id: UUID,
+        agent_id: int,
+        popped: Sequence[QueuedTicket],
+        limit: int,
+        cause: Cause = Cause.FETCH,
+    ) -> Claimed:
         """Assign the popped tickets that are open, eligible and fit, in the order popped.
 
-        Raises `AgentInactive`, `AgentAway`, `NotFound` (no such agent).
+        Raises `AgentInactive`, `AgentAway`, `NotFound` (no such agent), and for the cause `dispatch` `Conflict` when
+        the agent takes no tickets they did not ask for.
         """
 
-    def claim_oldest(self, *, claim_id: UUID, agent_id: int, limit: int) -> Claimed:
-        """Assign the oldest open tickets that nobody else is taking, without the queue's help. Raises as `claim`."""
+    def claim_oldest(
+        self,
+        *,
+        claim_id: UUID,
+        agent_id: int,
+        limit: int,
+        cause: Cause = Cause.FETCH,
+        limits: Mapping[Priority, int] | None = None,
+    ) -> Claimed:
+        """Assign the oldest open tickets that nobody else is taking, without the queue's help. Raises as `claim`.
+
+        With `limits`, no more of each priority than its limit says, and none of those it does not name.
+        """
 
     def claimed_by(self, claim_id: UUID) -> tuple[int, ...] | None:
         """Read which tickets a claim assigned; None when it was not committed (or assigned nothing)."""
@@ -176,8 +196,12 @@ class AssignmentStore(Protocol):
     def hand(self, agent_id: int) -> list[Ticket]:
         """Read the tickets an agent holds, in creation order."""
 
-    def move(self, move: Move) -> Moved:
-        """Change one ticket's state. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`."""
+    def move(self, move: Move, *, dry_run: bool = False) -> Moved:
+        """Change one ticket's state; in a dry run, say what that would be.
+
+        A ticket that was taken back from its agent for being slow or away may still be resolved by them, as long as
+        nobody else has had it. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`, `TicketTaken`.
+        """
 
     def sell(
         self,
@@ -191,7 +215,8 @@ class AssignmentStore(Protocol):
         """Sell a held ticket, to nobody in particular where there is no buyer.
 
         Where it is `repeatable`, repeating a sale to the same buyer changes nothing and returns the ticket as it is.
-        Raises `NotFound` (also when it is somebody else's), `IllegalMove`, `StaleEpoch`.
+        A ticket that was taken back may still be sold, as it may be resolved. Raises `NotFound` (also when it is
+        somebody else's), `IllegalMove`, `StaleEpoch`, `TicketTaken`.
         """
 
     def rehearse(self, wanted: Sequence[Move], *, agent_ids: Sequence[int]) -> list[Moved | FairdealError]:

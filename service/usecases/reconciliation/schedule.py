@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import CLOCK, JobQueue, Lease, Leases, Tier
@@ -25,10 +26,24 @@ UNTRUSTED = "untrusted"
 FAILOVER = "failover"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnDemand:
+    """A job for which there is not always something to do: `is_wanted` looks, by one cheap query, at every tick.
+
+    It may raise `StoreUnavailable`.
+    """
+
+    job: str
+    jobs: JobQueue
+    is_wanted: Callable[[], bool]
+
+
 class Schedule:
     """Enqueue fast and full runs in their turn, and a full one at once when the queue was lost or changed servers.
 
-    `chores` are other jobs, by name, with the pause between two of each in seconds.
+    `chores` are other jobs, by name, with the pause between two of each in seconds; those `on_demand` are enqueued when
+    they are wanted. `looks` are calls made here that enqueue for themselves what they find to be needed, with the pause
+    between two of each.
     """
 
     def __init__(
@@ -44,6 +59,8 @@ class Schedule:
         holder: str,
         clock: Callable[[], float],
         resume_imports: Callable[[], None],
+        on_demand: Sequence[OnDemand] = (),
+        looks: Sequence[tuple[Callable[[], object], float]] = (),
     ) -> None:
         self._queue = queue
         self._audit = audit
@@ -54,11 +71,15 @@ class Schedule:
         self._clock = clock
         self._resume_imports = resume_imports
         self._imports_due_at = clock()
+        self._looks = looks
+        self._look_due_at = [clock()] * len(looks)
         self._lease: Lease | None = None
         self._renewed_at = 0.0
         self._due_at = dict.fromkeys(Tier, clock())
         self._chores = chores
         self._chore_due_at = dict.fromkeys(chores, clock())
+        self._on_demand = on_demand
+        self._asked_at = clock() - TICK_S
         self._identity: str | None = None
         self._failed_over = False
         """Another server was met, and no full run has been enqueued since."""
@@ -85,8 +106,25 @@ class Schedule:
             if self._clock() >= self._chore_due_at[job]:
                 self._jobs.enqueue(job, unique_id=job)
                 self._chore_due_at[job] = self._clock() + pause_s
+        self._enqueue_wanted()
+        self._look_around()
         next_at = min(*self._due_at.values(), *self._chore_due_at.values())
         return max(0.0, min(TICK_S, next_at - self._clock()))
+
+    def _enqueue_wanted(self) -> None:
+        """Ask once a second at the most, however often the other turns come."""
+        if self._clock() < self._asked_at + TICK_S:
+            return
+        self._asked_at = self._clock()
+        for one in self._on_demand:
+            if one.is_wanted():
+                one.jobs.enqueue(one.job, unique_id=one.job)
+
+    def _look_around(self) -> None:
+        for number, (look, pause_s) in enumerate(self._looks):
+            if self._clock() >= self._look_due_at[number]:
+                look()
+                self._look_due_at[number] = self._clock() + pause_s
 
     def close(self) -> None:
         """Let another process keep the clock. Raises `StoreUnavailable`."""

@@ -13,6 +13,7 @@ from service.bootstrap import Container
 from service.domain.model import Priority
 from service.ticket_queue.keys import Keys
 from service.usecases.ports.tickets import TicketDraft
+from tests.integration.desk import as_decided, as_hinted
 
 
 @pytest.fixture
@@ -150,3 +151,46 @@ def test_returning_everything_can_be_tried_first(
     assert redis_client.lrange(keys.queue(Priority.MEDIUM), 0, 0) != [str(held[0]).encode()]
     assert admin.post(path, json={}).json == {"dry_run": False, "returned": 4, "ticket_ids": held}
     assert list(map(int, redis_client.lrange(keys.queue(Priority.MEDIUM), 0, -1))) == ids
+
+
+def test_one_ticket_can_be_given_or_taken_as_a_trial(
+    admin: FlaskClient, ann: Any, bob: Any, ids: list[int], engine: Engine
+) -> None:
+    [held] = fetch(ann, 1)
+    give, take = {"agent_id": bob.user_id}, {"reason": "mistake"}
+    for act, body, moved in (
+        ("assign", give, {"status": "assigned", "agent_id": bob.user_id, "epoch": 2}),
+        ("return", take, {"status": "open", "agent_id": None, "epoch": 2}),
+    ):
+        before = state(engine)
+        tried = admin.post(f"/api/tickets/{held}/{act}", json={**body, "dry_run": True}, headers={"If-Match": '"1"'})
+        assert (tried.status_code, tried.json["dry_run"], "ETag" in tried.headers) == (200, True, False)
+        assert moved.items() <= tried.json.items()
+        assert state(engine) == before
+    assert [ticket["id"] for ticket in ann.get("/api/tickets/held").json["tickets"]] == [held]
+    done = admin.post(f"/api/tickets/{held}/assign", json=give)
+    assert (done.json["dry_run"], done.json["agent_id"], done.headers["ETag"]) == (False, bob.user_id, '"2"')
+    for act, body in (("return", take), ("assign", give)):
+        refused = admin.post(f"/api/tickets/{ids[-1] + 1}/{act}", json={**body, "dry_run": True})
+        assert refused.status_code == 404
+    refused = admin.post(f"/api/tickets/{ids[1]}/return", json={"dry_run": True})
+    assert (refused.status_code, refused.json["state"]) == (409, "open")
+    stale = admin.post(f"/api/tickets/{held}/return", json={"dry_run": True}, headers={"If-Match": '"1"'})
+    assert stale.status_code == 412
+
+
+@pytest.mark.parametrize("act", ["delete an agent", "delete a user", "deactivate", "another role"])
+def test_whoever_stops_working_loses_everything_at_once_and_nothing_is_lost(
+    admin: FlaskClient, ann: Any, ids: list[int], engine: Engine, redis_client: Redis, keys: Keys, act: str
+) -> None:
+    held = fetch(ann, 10)
+    ann.post(f"/api/tickets/{held[3]}/start")
+    path = f"/api/users/{ann.user_id}"
+    answer = {
+        "delete an agent": lambda: admin.delete(f"/api/agents/{ann.user_id}"),
+        "delete a user": lambda: admin.delete(path),
+        "deactivate": lambda: admin.patch(path, json={"is_active": False}),
+        "another role": lambda: admin.patch(path, json={"role": "operator"}),
+    }[act]()
+    assert answer.status_code in {200, 204}
+    assert as_hinted(redis_client, keys) == as_decided(engine) == ({"high": [], "medium": ids, "low": []}, {})

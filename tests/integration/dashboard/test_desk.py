@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from service.domain.model import Availability, Priority, TicketStatus
-from service.usecases.ports.people import AgentChanges
+from service.usecases.ports.paging import PageRequest
+from service.usecases.ports.people import AgentChanges, CustomerFilter
 from service.usecases.ports.tickets import Buyer
 from tests.integration.dashboard.visitor import Visitor
 
 Visit = Callable[..., Visitor]
 
 
-def status_of(container: Any, agent_id: int, ticket_id: int) -> TicketStatus | None:
+def status_of(container: Any, ticket_id: int) -> TicketStatus:
     """Look where a ticket is, whoever has it."""
     found = container.explanations.explain(ticket_id).ticket
     return TicketStatus(found.status)
@@ -60,7 +61,7 @@ def test_a_ticket_is_worked_from_start_to_close(visitor: Visit, ann: int, ticket
         ("close", "is closed", TicketStatus.CLOSED),
     ):
         assert f"Ticket {ticket.id} {said}." in seen.press(f"{act}:{ticket.id}").text
-        assert status_of(container, ann, ticket.id) is status
+        assert status_of(container, ticket.id) is status
     assert "Resolved, not yet closed" not in seen.text
 
 
@@ -70,7 +71,7 @@ def test_several_are_worked_at_once_each_on_its_own(visitor: Visit, ann: int, ti
     container.lifecycle.start(ann, second.id)
     seen.send("/app/desk/act", ("act", "start"), ticket=[first.id, second.id, third.id])
     assert "2 tickets are started." in seen.text
-    assert f"Ticket {second.id} is &#39;in_progress&#39;" in seen.text
+    assert f"Ticket {second.id} is in progress and was not started." in seen.text
     assert "No ticket is selected." in seen.press("start").text
 
 
@@ -81,11 +82,11 @@ def test_giving_back_asks_for_a_reason_and_keeps_it(visitor: Visit, ann: int, ti
     assert "Give back 2 tickets" in seen.text
     seen.send("/app/desk/release", reason="  ")
     assert (seen.status, "Reason must say why the ticket goes back." in seen.text) == (400, True)
-    assert 'aria-invalid="true" aria-describedby' in seen.text or 'aria-invalid="true"' in seen.text
+    assert 'aria-invalid="true"' in seen.text
     seen.send("/app/desk/release", reason="Needs somebody who speaks Finnish")
     assert "2 tickets are given back." in seen.text
     assert rows(seen) == []
-    assert status_of(container, ann, first.id) is TicketStatus.OPEN
+    assert status_of(container, first.id) is TicketStatus.OPEN
     assert "Finnish" in container.explanations.explain(first.id).entered.note
 
 
@@ -104,15 +105,8 @@ def test_selling_takes_a_customer_and_says_what_is_wrong_beside_the_field(
     seen.send("/app/desk/act", ("act", "sell"), ticket=[first.id, second.id])
     seen.send("/app/desk/sell", name="Kim", email="Kim@Example.com")
     assert "2 tickets are sold to Kim." in seen.text
-    assert container.customers.page(*_all()).total == 1
-    assert status_of(container, ann, second.id) is TicketStatus.SOLD
-
-
-def _all() -> tuple[Any, Any]:
-    from service.usecases.ports.paging import PageRequest
-    from service.usecases.ports.people import CustomerFilter
-
-    return CustomerFilter(), PageRequest(limit=5)
+    assert container.customers.page(CustomerFilter(), PageRequest(limit=5)).total == 1
+    assert status_of(container, second.id) is TicketStatus.SOLD
 
 
 def test_going_away_and_coming_back(visitor: Visit, ann: int, tickets: Any, container: Any) -> None:
@@ -174,7 +168,7 @@ def test_somebody_elses_ticket_is_not_there(visitor: Visit, ann: int, person: An
     for act in ("start", "resolve", "close"):
         token = dict(seen.get("/app/desk").form("/app/desk/fetch").fields)
         body = f"csrf={token['csrf']}&act={act}&ticket={ticket.id}"
-        assert f"There is no ticket {ticket.id}" in seen.post("/app/desk/act", body).text
+        assert f"Ticket {ticket.id} is not in your hand any more." in seen.post("/app/desk/act", body).text
 
 
 @pytest.mark.parametrize("body", ["act=burn&ticket=1", "act=start&ticket=x", "act=start&ticket=-1", "act=start:0"])

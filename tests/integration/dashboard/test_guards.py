@@ -94,9 +94,7 @@ def test_assets_are_ours_and_kept_for_long(visitor: Visit, ann: int) -> None:
         assert seen.client.get(f"/app/assets/{other}").status_code == 404
 
 
-def test_texts_are_shown_as_texts(
-    visitor: Visit, ann: int, root: int, tickets: Any, container: Any
-) -> None:
+def test_texts_are_shown_as_texts(visitor: Visit, ann: int, root: int, tickets: Any, container: Any) -> None:
     (ticket, other) = tickets(2, subject=EVIL, description=EVIL)
     container.users.update(root, UserChanges(first_name=EVIL), actor_id=None)
     seen = visitor("ann").send("/app/desk/fetch")
@@ -122,9 +120,7 @@ def test_the_apis_errors_stay_what_they_are(visitor: Visit, ann: int) -> None:
     assert client.get("/app/nothing").content_type == "text/html; charset=utf-8"
 
 
-def test_what_breaks_is_told_without_telling_why(
-    visitor: Visit, ann: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_breaks_is_told_without_telling_why(visitor: Visit, ann: int, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = visitor("ann")
 
     def broken(*_: object, **__: object) -> None:

@@ -116,7 +116,7 @@ def test_being_locked_out_says_for_how_long(visitor: Visit, ann: int, monkeypatc
     assert "Too many attempts for this account. Try again in 40 seconds." in visitor().sign_in("ann").text
 
 
-def test_a_fresh_install_says_how_to_sign_in_until_there_is_a_second_user(visitor: Visit, root: int, person: Any) -> None:
+def test_a_fresh_install_says_how_to_sign_in(visitor: Visit, root: int, person: Any) -> None:
     assert "First time here?" in visitor().get("/app/sign-in").text
     person("ann")
     assert "First time here?" not in visitor().get("/app/sign-in").text

@@ -25,7 +25,9 @@ from service.domain.model import (
     TicketStatus,
     User,
 )
+from service.domain.notices import NoticeKind
 from service.domain.service_levels import Measure
+from service.domain.webhooks import Delivery, DeliveryKind, DeliveryState, Webhook
 from service.usecases.assignments import Hand
 from service.usecases.explanation import Explanation, QueuePlace
 from service.usecases.figures import State
@@ -33,6 +35,7 @@ from service.usecases.health import HealthPart, HealthReport, HealthStatus
 from service.usecases.lifecycle import ItemResult
 from service.usecases.ports.explanation import Act
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
+from service.usecases.ports.mails import Mail, MailState
 from service.usecases.ports.people import SessionTokensData
 from service.usecases.ports.reconcile import Reconciliation, RunStatus, Tier
 from service.usecases.queue_stats import QueueState
@@ -93,6 +96,11 @@ IMPORT = ImportJob(
     errors=(RowError(4, "is bad"),), error=None, requested_at=NOW, started_at=NOW, finished_at=None,
 )  # fmt: skip
 
+MAIL = Mail(
+    id=8, user_id=2, kind=NoticeKind.FETCHED, state=MailState.WAITING, ticket_ids=(7,), message_id=UUID(int=8),
+    attempts=1, attempts_allowed=14, happened_at=NOW, created_at=NOW, next_try_at=NOW, handed_over_at=None,
+    settled_at=None, sent_to=None, last_error="The server said: 451 later",
+)  # fmt: skip
 
 ACT = Act(cause=Cause.CREATE, actor_id=1, actor="root", at=NOW, age_s=1.5, note="")
 LEVEL = ServiceLevel(
@@ -101,9 +109,20 @@ LEVEL = ServiceLevel(
     resolution=Measure(target_s=60, took_s=1.0, missed=False),
 )  # fmt: skip
 EXPLAINED = Explanation(
-    ticket=a_ticket(), agent=None, handed=ACT, entered=ACT,
+    ticket=a_ticket(), agent=None, handed=ACT, entered=ACT, warned=ACT,
     queue=QueuePlace(priority=Priority.MEDIUM, rank=1, rank_is_exact=True, queued=None, trusted=None),
     may_take={Level.SENIOR: 0, Level.JUNIOR: 2}, words=("Ticket 7 is open.",),
+)  # fmt: skip
+
+WEBHOOK = Webhook(
+    id=3, url="https://hooks.example/x", description="", causes=(Cause.SELL,), is_active=True, disabled_at=None,
+    disabled_why=None, failures=0, given_up=0, failing_since=None, delivered=5, created_by=1, created_at=NOW,
+    updated_at=NOW,
+)  # fmt: skip
+DELIVERY = Delivery(
+    id=11, message_id=UUID(int=7), webhook_id=3, kind=DeliveryKind.EVENTS, event_ids=(1,), state=DeliveryState.PENDING,
+    attempts=1, next_try_at=NOW, last_tried_at=NOW, last_status=500, last_error="answered 500", last_duration_ms=12,
+    created_at=NOW, finished_at=None,
 )  # fmt: skip
 
 
@@ -240,12 +259,20 @@ class FakeServices:
         self.history = Recorder({"note": EVENT, "notes": one_page(EVENT), "of_agent": one_page(EVENT)})
         self.service_levels = Recorder({"of": LEVEL})
         self.explanations = Recorder({"explain": EXPLAINED})
+        self.webhooks = _crud(WEBHOOK)
+        self.webhooks.results |= {
+            "create": (WEBHOOK, "whsec_x"), "rotate": (WEBHOOK, "whsec_y"), "ping": DELIVERY, "redeliver": DELIVERY,
+            "deliveries": one_page(DELIVERY), "delivery": (DELIVERY, (EVENT,)),
+        }  # fmt: skip
         self.invariants = Recorder({"check": ()})
         depths = dict.fromkeys(Priority, 2)
         self.queue_stats = Recorder(
             {"read": QueueState(trusted=True, queued=depths, open_claims=0, open=depths, oldest_open_s=1.5)}
         )
         self.reconciliations = Recorder({"request": RUN, "get": RUN, "page": one_page(RUN)})
+        self.mails = Recorder({"page": one_page(MAIL), "get": MAIL, "redeliver": MAIL})
+        told = {kind: kind is not NoticeKind.FETCHED for kind in NoticeKind}
+        self.notification_preferences = Recorder({"get": told, "replace": told})
         self.health = Recorder({"check": health_report()})
         self.figures = Recorder({"read": State(queue=None, inversions=None, reconciliations=None, invariants=())})
 

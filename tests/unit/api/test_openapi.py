@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +14,11 @@ from service.api.access import access_of
 from service.api.app import create_app
 from service.api.openapi import document
 from service.domain.model import Role
-from tests.unit.api.fakes import PASSWORD, FakeServices
+from service.domain.webhooks import DeliveryKind, payload
+from service.webhook_http import write_json
+from tests.unit.api.fakes import DELIVERY, EVENT, PASSWORD, FakeServices
 
+PING = replace(DELIVERY, kind=DeliveryKind.PING, event_ids=())
 APP = create_app(FakeServices())
 SPEC: dict[str, Any] = document(APP)
 OPERATIONS = sorted(
@@ -73,6 +78,17 @@ def test_every_documented_error_is_a_problem_with_examples(method: str, path: st
         for code, example in content["examples"].items():
             assert example == {"$ref": f"#/components/examples/{code}"}
             assert SPEC["components"]["examples"][code]["value"]["status"] == int(status)
+
+
+def test_what_webhooks_are_sent_is_described_as_it_is_sent() -> None:
+    for name, told in (("ticket.events", payload(DELIVERY, (EVENT,))), ("ping", payload(PING, ()))):
+        body = SPEC["webhooks"][name]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        strict = {**body, "components": SPEC["components"]}
+        sent = json.loads(write_json(told))
+        Draft202012Validator(strict, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(sent)
+        assert set(sent["data"]) == set(resolved(resolved(body)["properties"]["data"])["properties"])
+    [event] = json.loads(write_json(payload(DELIVERY, (EVENT,))))["data"]["events"]
+    assert set(event) == set(SPEC["components"]["schemas"]["WebhookEvent"]["properties"])
 
 
 def test_the_routes_guarded_by_etags_say_so() -> None:
@@ -160,6 +176,22 @@ CALLS: list[tuple[Role, str, str, Any]] = [
     (Role.ADMIN, "POST", "/api/tickets/priority", {"ticket_ids": [7], "priority": "low"}),
     (Role.ADMIN, "POST", "/api/tickets/import?format=csv", {"title": "x"}),
     (Role.ADMIN, "GET", "/api/imports/{import_id}", None),
+    (Role.ADMIN, "GET", "/api/mails", None),
+    (Role.ADMIN, "GET", "/api/mails/{mail_id}", None),
+    (Role.ADMIN, "POST", "/api/mails/{mail_id}/redeliver", None),
+    (Role.OPERATOR, "GET", "/api/me/notifications", None),
+    (Role.AGENT, "PUT", "/api/me/notifications", {"fetched": False}),
+    (Role.ADMIN, "GET", "/api/users/{user_id}/notifications", None),
+    (Role.ADMIN, "PUT", "/api/users/{user_id}/notifications", {}),
+    (Role.ADMIN, "GET", "/api/webhooks", None),
+    (Role.ADMIN, "POST", "/api/webhooks", {"url": "https://hooks.example/x", "causes": ["sell"]}),
+    (Role.ADMIN, "GET", "/api/webhooks/{webhook_id}", None),
+    (Role.ADMIN, "PATCH", "/api/webhooks/{webhook_id}", {"is_active": False}),
+    (Role.ADMIN, "POST", "/api/webhooks/{webhook_id}/secret", None),
+    (Role.ADMIN, "POST", "/api/webhooks/{webhook_id}/ping", None),
+    (Role.ADMIN, "GET", "/api/webhooks/{webhook_id}/deliveries", None),
+    (Role.ADMIN, "GET", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}", None),
+    (Role.ADMIN, "POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", None),
     (Role.OPERATOR, "GET", "/api/ops/queue", None),
     (Role.OPERATOR, "GET", "/api/ops/invariants", None),
     (Role.OPERATOR, "GET", "/api/ops/reconciliations", None),

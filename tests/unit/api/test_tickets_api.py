@@ -221,8 +221,16 @@ def test_selling_many_refuses_none_too_many_and_the_same_twice(agent: FlaskClien
 
 def test_admins_assign_return_and_reopen(admin: FlaskClient, services: FakeServices) -> None:
     assert admin.post("/api/tickets/7/assign", json={"agent_id": 2}, headers={"If-Match": '"3"'}).status_code == 200
-    assert services.lifecycle.last == ("assign", (7,), {"agent_id": 2, "actor_id": 1, "expected_epoch": 3})
+    assert services.lifecycle.last == (
+        "assign",
+        (7,),
+        {"agent_id": 2, "actor_id": 1, "expected_epoch": 3, "dry_run": False},
+    )
     assert admin.post("/api/tickets/7/return").status_code == 200
-    assert services.lifecycle.last == ("return_one", (7,), {"actor_id": 1, "reason": "", "expected_epoch": None})
+    assert services.lifecycle.last == (
+        "return_one",
+        (7,),
+        {"actor_id": 1, "reason": "", "expected_epoch": None, "dry_run": False},
+    )
     assert admin.post("/api/tickets/7/reopen", json={"reason": "again"}).status_code == 200
     assert services.lifecycle.last == ("reopen", (7,), {"actor_id": 1, "reason": "again", "expected_epoch": None})

@@ -6,7 +6,7 @@ import inspect
 
 from rq.utils import import_attribute
 
-from service.usecases import away, imports, reconciliations
+from service.usecases import away, hold_limit, imports, mailing, reconciliations, webhook_sending
 
 
 def test_the_reconcilers_job_exists_and_takes_what_it_is_given() -> None:
@@ -21,3 +21,16 @@ def test_the_job_of_imports_exists_and_takes_what_it_is_given() -> None:
 
 def test_the_job_that_takes_tickets_back_exists_and_takes_nothing() -> None:
     inspect.signature(import_attribute(away.JOB)).bind()
+
+
+def test_the_job_of_the_hold_limit_exists_and_takes_nothing() -> None:
+    inspect.signature(import_attribute(hold_limit.JOB)).bind()
+
+
+def test_the_job_that_sends_mails_exists_and_takes_nothing() -> None:
+    inspect.signature(import_attribute(mailing.JOB)).bind()
+
+
+def test_the_jobs_of_webhooks_exist_and_take_nothing() -> None:
+    for name in (webhook_sending.SEND_JOB, webhook_sending.TIDY_JOB):
+        inspect.signature(import_attribute(name)).bind()

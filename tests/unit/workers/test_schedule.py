@@ -8,7 +8,7 @@ import pytest
 
 from service.domain.errors import QueueUnavailable
 from service.usecases.ports.reconcile import Lease
-from service.usecases.reconciliation.schedule import Schedule
+from service.usecases.reconciliation.schedule import OnDemand, Schedule
 from tests.fakes.clock import FakeClock
 from tests.fakes.queue import MemoryTicketQueue
 
@@ -78,9 +78,15 @@ class Setting:
         self.jobs = Jobs()
         self.leases = MemoryLeases(self.clock)
         self.resumed: list[float] = []
+        self.wanted = False
+        self.looks: list[float] = []
 
     def resume_imports(self) -> None:
         self.resumed.append(self.clock())
+
+    def is_wanted(self) -> bool:
+        self.looks.append(self.clock())
+        return self.wanted
 
     def schedule(self, holder: str = "ann", chores: dict[str, float] | None = None) -> Schedule:
         return Schedule(
@@ -94,6 +100,7 @@ class Setting:
             holder=holder,
             clock=self.clock,
             resume_imports=self.resume_imports,
+            on_demand=(OnDemand(job="sweep", jobs=self.jobs, is_wanted=self.is_wanted),),
         )
 
 
@@ -240,3 +247,18 @@ def test_chores_are_enqueued_at_their_own_pace_and_one_at_a_time(setting: Settin
     assert run_for(setting, schedule, 14).count(("sweep",)) == 2
     setting.jobs.busy.add("sweep")
     assert ("sweep",) not in run_for(setting, schedule, 20)
+
+
+def test_what_is_done_on_demand_is_enqueued_only_when_it_is_wanted(setting: Setting) -> None:
+    schedule = setting.schedule()
+    assert ("sweep",) not in run_for(setting, schedule, 5)
+    setting.wanted = True
+    assert ("sweep",) in run_for(setting, schedule, 1)
+    setting.wanted = False
+    assert ("sweep",) not in run_for(setting, schedule, 5)
+
+
+def test_whether_something_is_wanted_is_asked_once_a_second(setting: Setting) -> None:
+    run_for(setting, setting.schedule(chores={"sweep": 0.25}), 20)
+    assert 17 <= len(setting.looks) <= 21
+    assert all(after - before >= 1.0 for before, after in itertools.pairwise(setting.looks))

@@ -1,0 +1,115 @@
+"""The history read as an outbox: each reader gets every line once, in the order of the transactions that wrote them.
+
+A line is handed out as soon as no transaction can commit any more that began before the one that wrote it. Ids could
+not promise that: they are handed out before the commit, so a reader that has come to id 20 would pass over an id 19
+that commits later. The price is that a transaction left open somewhere on the server, in whatever database, holds the
+readers up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from service.domain.model import TicketEvent
+from service.store import rows
+
+_NAMES = ", ".join(column.name for column in rows.EVENT_COLUMNS)
+
+# A reader that is new begins with the first line that names its transaction.
+# Looked for first: to insert beside a cursor that another reader is moving would be to wait for that reader.
+BEGIN = text("""
+INSERT INTO event_cursors (reader, xact, event_id)
+SELECT :reader, '0', 0 WHERE NOT EXISTS (SELECT FROM event_cursors WHERE reader = :reader)
+ON CONFLICT (reader) DO NOTHING
+""")
+
+LOCK = text("""
+SELECT CAST(xact AS text) AS xact, event_id FROM event_cursors WHERE reader = :reader FOR UPDATE SKIP LOCKED
+""")
+
+PAGE = text(f"""
+SELECT {_NAMES}, CAST(xact AS text) AS xact
+FROM ticket_events
+WHERE (xact, id) > (CAST(CAST(:xact AS text) AS xid8), :event_id)
+  AND xact < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY ticket_events.xact, id LIMIT :limit
+""")  # noqa: S608 - the columns are our own names
+
+HAS_NEWS = text("""
+SELECT EXISTS (
+    SELECT FROM ticket_events
+    WHERE (xact, id) > (coalesce((SELECT xact FROM event_cursors WHERE reader = :reader), '0'),
+                        coalesce((SELECT event_id FROM event_cursors WHERE reader = :reader), 0))
+      AND xact < pg_snapshot_xmin(pg_current_snapshot()))
+""")
+
+ADVANCE = text("""
+UPDATE event_cursors SET xact = CAST(CAST(:xact AS text) AS xid8), event_id = :event_id WHERE reader = :reader
+""")
+
+SKIP = text("""
+UPDATE event_cursors SET xact = CAST(CAST(:xact AS text) AS xid8), event_id = 0
+WHERE reader = :reader AND xact < CAST(CAST(:xact AS text) AS xid8)
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """What one transaction wrote into the history; a very large one comes in several parts."""
+
+    xact: int
+    events: tuple[TicketEvent, ...]
+
+
+def read_on(connection: Connection, reader: str, *, limit: int) -> list[Transaction]:
+    """Read the next lines, `limit` at most, and move the reader's cursor behind them, all in the caller's transaction.
+
+    What the caller writes of them in the same transaction is therefore written once, whatever breaks. Nothing is read
+    while another transaction reads for the same reader. A transaction's lines come together unless they are more than
+    `limit`.
+    """
+    connection.execute(BEGIN, {"reader": reader})
+    cursor = connection.execute(LOCK, {"reader": reader}).one_or_none()
+    if cursor is None:
+        return []
+    page = connection.execute(PAGE, {"xact": cursor.xact, "event_id": cursor.event_id, "limit": limit}).all()
+    if not page:
+        return []
+    whole = _whole_transactions(page, limit)
+    last = whole[-1]
+    connection.execute(ADVANCE, {"reader": reader, "xact": last.xact, "event_id": last.id})
+    return [
+        Transaction(xact=int(xact), events=tuple(_event(row) for row in group))
+        for xact, group in groupby(whole, key=lambda row: row.xact)
+    ]
+
+
+def has_news(connection: Connection, reader: str) -> bool:
+    """Say whether there are lines that the reader could read on to: one look at an index."""
+    return bool(connection.execute(HAS_NEWS, {"reader": reader}).scalar_one())
+
+
+def skip_to(connection: Connection, reader: str, xact: int | str) -> None:
+    """Move the reader's cursor on to the beginning of a transaction, over all that was written before it.
+
+    Nothing happens where it is there already, or where another transaction reads for the same reader.
+    """
+    connection.execute(BEGIN, {"reader": reader})
+    if connection.execute(LOCK, {"reader": reader}).one_or_none() is not None:
+        connection.execute(SKIP, {"reader": reader, "xact": str(xact)})
+
+
+def _whole_transactions(page: Sequence[Row[Any]], limit: int) -> Sequence[Row[Any]]:
+    """Leave the last transaction for the next time if the page may have cut it short; it may fill the page alone."""
+    if len(page) < limit or page[0].xact == page[-1].xact:
+        return page
+    return [row for row in page if row.xact != page[-1].xact]
+
+
+def _event(row: Row[Any]) -> TicketEvent:
+    return rows.event({name: value for name, value in row._mapping.items() if name != "xact"})
