@@ -172,11 +172,12 @@ def _reassign(agent_id: int, _: UUID | None) -> str:
 
 def _preview(agent_id: int, target: Agent) -> Response:
     rehearsed = services().bulk.reassign_all(agent_id, to_agent_id=target.id, actor_id=caller().user_id, dry_run=True)
+    fitting = [result.ticket_id for result in rehearsed if result.error is None]
     return page(
         "admin/agent_reassign_preview.html",
         agent=services().agents.get(agent_id),
         target=target,
-        fitting=[result.ticket for result in rehearsed if result.ticket is not None],
+        fitting=services().tickets.several(fitting, viewer=caller()) if fitting else (),
         refused=[result for result in rehearsed if result.error is not None],
     )
 
