@@ -35,6 +35,12 @@ def _admit_files() -> None:
         admit_size(request, services().settings.max_import_bytes)
 
 
+@dashboard.teardown_request
+def _close_files(_: BaseException | None) -> None:
+    """Close what was uploaded, also by a form that was refused before anybody read it."""
+    request.close()
+
+
 @dashboard.get("/tickets/import")
 @allow(Role.ADMIN)
 def ticket_import() -> Response:

@@ -89,7 +89,10 @@ def test_priorities_change_together(visitor: Visit, root: int, mixed: list[int],
 
 def test_tickets_are_returned_with_a_reason(visitor: Visit, root: int, mixed: list[int], container: Any) -> None:
     seen = asked(visitor("root"), "return", *mixed[:3])
-    assert "2 tickets go from the hands of 1 agent back to their places in the queue; 1 of them is in progress." in seen.text
+    assert (
+        "2 tickets go from the hands of 1 agent back to their places in the queue; 1 of them is in progress."
+        in seen.text
+    )
     assert "1 ticket is in nobody&#39;s hand" in seen.text or "1 ticket is in nobody's hand" in seen.text
     seen.send(ACT, reason="x" * 1001)
     assert seen.status == 400
@@ -128,9 +131,7 @@ def test_deleting_from_a_tickets_own_page_leads_to_the_list(visitor: Visit, root
     assert f"Ticket {ticket.id} is deleted." in seen.text
 
 
-def test_nothing_ticked_and_nothing_left_are_said(
-    visitor: Visit, root: int, tickets: Any, container: Any
-) -> None:
+def test_nothing_ticked_and_nothing_left_are_said(visitor: Visit, root: int, tickets: Any, container: Any) -> None:
     (ticket,) = tickets(1)
     seen = visitor("root")
     assert "No ticket is selected." in asked(seen, "delete").text
@@ -139,7 +140,9 @@ def test_nothing_ticked_and_nothing_left_are_said(
     assert asked(seen, "burn", 1).status == 400
 
 
-@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example/app/tickets", "/app/tickets\\@evil", "/app/desk"])
+@pytest.mark.parametrize(
+    "back", ["https://evil.example/", "//evil.example/app/tickets", "/app/tickets\\@evil", "/app/desk"]
+)
 def test_the_way_back_is_ours(visitor: Visit, root: int, tickets: Any, back: str) -> None:
     (ticket,) = tickets(1)
     seen = asked(visitor("root"), "return", ticket.id, back=back)
