@@ -15,6 +15,7 @@ from service.domain.hold_limit import HoldLimit
 from service.domain.model import Cause, Page, Priority, QueuedTicket, TicketStatus
 from service.domain.service_levels import DEFAULT_TARGETS, Targets
 from service.store.assignments import PostgresAssignments
+from service.store.desks import PostgresDesks
 from service.store.engine import make_engine
 from service.store.hold_limit import PostgresHoldLimit
 from service.store.open_tickets import PostgresOpenTickets
@@ -116,6 +117,10 @@ HOT = {
         300, 300, "ticket_events_agent_idx",
     ),
     "hand": Bound(lambda engine: assignments(engine).hand(WORKING), 40, 15, "tickets_held_idx"),
+    "desk": Bound(lambda engine: PostgresDesks(engine).state(WORKING, resolved=10), 150, 40, "tickets_resolved_idx"),
+    "version of a desk": Bound(
+        lambda engine: PostgresDesks(engine).version(WORKING, resolved=10), 150, 120, "tickets_resolved_idx"
+    ),
     "agent": Bound(lambda engine: assignments(engine).agent(WORKING), 20, 1, "agents_pkey"),
     "claim by its id": Bound(lambda engine: assignments(engine).claimed_by(uuid4()), 20, 1, "claims_pkey"),
     "principal": Bound(session, 30, 1, "sessions_pkey"),
