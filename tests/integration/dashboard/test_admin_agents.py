@@ -71,7 +71,7 @@ def test_an_agent_is_created_and_can_sign_in(visitor: Visit, root: int, containe
     assert "is not the same as the password" in seen.text
     seen.send("/app/agents/new", **NEW, email="", level="senior", availability="away", auto_assign="yes")
     assert "Agent carl is created and can sign in." in seen.text
-    (made,) = [agent for agent in [container.agents.named("carl")]]
+    made = container.agents.named("carl")
     assert (made.level, made.availability, made.auto_assign, made.capacity, made.first_name) == (
         Level.SENIOR, Availability.AWAY, True, 15, "Carl",
     )  # fmt: skip
