@@ -27,6 +27,8 @@ _CAUSES = {
     Cause.REASSIGN: "Assigned",
     Cause.REOPEN: "Reopened",
     Cause.AWAY: "Returned: agent away",
+    Cause.HOLD_WARNING: "Warned: not begun",
+    Cause.HOLD_LIMIT: "Returned: not begun",
     Cause.DEACTIVATE: "Returned: agent deactivated",
     Cause.DELETE: "Deleted",
     Cause.RECONCILE: "Repaired",
@@ -61,5 +63,5 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 def install(app: Flask) -> None:
     """Give the words to the templates of an app."""
     app.jinja_env.filters.update(
-        words=words, cause_words=cause_words, age=age, moment_words=moment_words, counted=counted
+        words=words, duration=duration, cause_words=cause_words, age=age, moment_words=moment_words, counted=counted
     )

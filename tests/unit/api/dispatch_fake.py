@@ -24,14 +24,3 @@ DISPATCH = DispatchState(
         )
     ],
 )  # fmt: skip
-
-WEBHOOK = Webhook(
-    id=3, url="https://hooks.example/x", description="", causes=(Cause.SELL,), is_active=True, disabled_at=None,
-    disabled_why=None, failures=0, given_up=0, failing_since=None, delivered=5, created_by=1, created_at=NOW,
-    updated_at=NOW,
-)  # fmt: skip
-DELIVERY = Delivery(
-    id=11, message_id=UUID(int=7), webhook_id=3, kind=DeliveryKind.EVENTS, event_ids=(1,), state=DeliveryState.PENDING,
-    attempts=1, next_try_at=NOW, last_tried_at=NOW, last_status=500, last_error="answered 500", last_duration_ms=12,
-    created_at=NOW, finished_at=None,
-)  # fmt: skip

@@ -27,11 +27,13 @@ from service.domain.model import (
 )
 from service.domain.notices import NoticeKind
 from service.domain.service_levels import Measure
+from service.domain.webhooks import Delivery, DeliveryKind, DeliveryState, Webhook
 from service.usecases.assignments import Hand
 from service.usecases.explanation import Explanation, Prospect, QueuePlace
 from service.usecases.figures import State
 from service.usecases.health import HealthPart, HealthReport, HealthStatus
 from service.usecases.lifecycle import ItemResult
+from service.usecases.operations import Mode
 from service.usecases.ports.dispatch import Takers
 from service.usecases.ports.explanation import Act
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
@@ -115,6 +117,17 @@ EXPLAINED = Explanation(
     may_take={Level.SENIOR: 0, Level.JUNIOR: 2},
     dispatch=Prospect(can_be_given=True, takers={Level.JUNIOR: Takers(willing=1)}, words="So."),
     words=("Ticket 7 is open.",),
+)  # fmt: skip
+
+WEBHOOK = Webhook(
+    id=3, url="https://hooks.example/x", description="", causes=(Cause.SELL,), is_active=True, disabled_at=None,
+    disabled_why=None, failures=0, given_up=0, failing_since=None, delivered=5, created_by=1, created_at=NOW,
+    updated_at=NOW,
+)  # fmt: skip
+DELIVERY = Delivery(
+    id=11, message_id=UUID(int=7), webhook_id=3, kind=DeliveryKind.EVENTS, event_ids=(1,), state=DeliveryState.PENDING,
+    attempts=1, next_try_at=NOW, last_tried_at=NOW, last_status=500, last_error="answered 500", last_duration_ms=12,
+    created_at=NOW, finished_at=None,
 )  # fmt: skip
 
 
@@ -232,7 +245,7 @@ class FakeServices:
         self.customers = _crud(CUSTOMER)
         self.tickets = _crud(a_ticket())
         self.tickets.results["history"] = one_page(EVENT)
-        self.imports = Recorder({"accept": IMPORTED, "get": IMPORT})
+        self.imports = Recorder({"accept": IMPORTED, "get": IMPORT, "page": one_page(IMPORT)})
         self.ticket_export = Recorder({"chunks": [b"id\r\n", b"7\r\n"]})
         hand = Hand(
             tickets=(a_ticket(status=TicketStatus.ASSIGNED, agent_id=2, assigned_at=NOW),),
@@ -267,7 +280,9 @@ class FakeServices:
         told = {kind: kind is not NoticeKind.FETCHED for kind in NoticeKind}
         self.notification_preferences = Recorder({"get": told, "replace": told})
         self.health = Recorder({"check": health_report()})
-        self.figures = Recorder({"read": State(queue=None, inversions=None, reconciliations=None, invariants=())})
+        self.operations = Recorder({"mode": Mode.NORMAL})
+        nothing = State(queue=None, assign_s={}, inversions=None, reconciliations=None, invariants=())
+        self.figures = Recorder({"read": nothing})
 
 
 def health_report(**broken: str) -> HealthReport:
