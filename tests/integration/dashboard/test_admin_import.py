@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from tests.integration.dashboard.visitor import Visitor
 
@@ -21,8 +23,9 @@ def uploaded(seen: Visitor, content: bytes, name: str = "tickets.csv", **fields:
     """Choose a file and press Import."""
     form = dict(seen.get(PATH).form(PATH).fields)
     form.pop("file", None)
-    data = {**form, **fields, "file": (io.BytesIO(content), name)}
-    answer = seen.client.post(PATH, data=data, content_type="multipart/form-data")
+    # Encoded here: the client itself would leave the temporary file of a large body open.
+    boundary, body = encode_multipart({**form, **fields, "file": FileStorage(io.BytesIO(content), filename=name)})
+    answer = seen.client.post(PATH, data=body, content_type=f"multipart/form-data; boundary={boundary}")
     return seen._seen(PATH, answer)
 
 
