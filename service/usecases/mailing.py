@@ -49,8 +49,8 @@ FRESH_S = 24 * 3_600.0
 SILENT_S = 300.0
 """A mail in a sender's hands for so long has been left; a sender is done or gives up sooner."""
 
-SLICE_S = 60.0
-"""How long one job goes on; what remains is for the next one."""
+SLICE_S = 10.0
+"""How long one job goes on; then others that talk to servers have their turn, and the clock asks for the next one."""
 
 KEEP_S = 30 * 24 * 3_600.0
 """How long a mail is kept after it came to its end."""
@@ -140,7 +140,9 @@ class Mailing:
         self._carrier.send(letter, hand_over=hand_over)
 
     def _settle(self, mail: TakenMail, state: MailState, why: str | None = None) -> None:
-        self._store.settle(mail, state, error=why)
+        if not self._store.settle(mail, state, error=why):
+            log.warning("mail_taken_by_another", extra={"mail_id": mail.id})
+            return
         happy = state in {MailState.SENT, MailState.DROPPED}
         log.log(
             logging.INFO if happy else logging.WARNING,
