@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import pytest
 from sqlalchemy import Engine, text
@@ -11,7 +12,7 @@ from sqlalchemy import Engine, text
 from service.bootstrap import Container
 from service.domain.errors import Conflict, NotFound, StoreUnavailable
 from service.store.mails import PostgresMails
-from service.usecases.mailing import FIRST_PAUSE_S, LONGEST_PAUSE_S, MAX_TRIES, Mails
+from service.usecases.mailing import FIRST_PAUSE_S, LONGEST_PAUSE_S, MAX_TRIES, Mailing, Mails
 from service.usecases.ports.mails import (
     CarrierUnavailable,
     MailState,
@@ -83,6 +84,16 @@ def test_what_happened_is_sent_and_its_end_written(
     mailing(engine, carrier).run()
     assert len(carrier.letters) == 2
     assert carrier.closed == 2
+
+
+def test_mails_are_sent_while_there_is_no_end_to_the_history(
+    engine: Engine, carrier: MemoryCarrier, happened: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened("ann")
+    mailing(engine, carrier)._plan()
+    monkeypatch.setattr(PostgresMails, "plan", lambda *_, **__: 500)
+    Mailing(store=PostgresMails(engine), writer=LETTERS, carrier=carrier, clock=count().__next__).run()
+    assert states(engine) == ["sent"]
 
 
 def test_a_refusal_for_now_is_tried_again_later_and_ever_later(
