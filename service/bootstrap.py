@@ -287,6 +287,7 @@ def build_container(settings: Settings) -> Container:
             stats=queue_stats,
             queue=queue,
             store=figure_store,
+            targets=settings.targets,
             dispatch=PostgresDispatch(engine),
             webhooks=hooks.webhooks,
         ),

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.domain.model import Priority
 from service.usecases.figures import State
 from service.usecases.ports.dispatch import DispatchDay
 from service.usecases.ports.figures import MailFigures, ReconciliationFigures
@@ -29,6 +30,7 @@ class StateCollector(Collector):
         yield _by("up", "1 when the part answers", "part", parts)
         if state.queue is not None:
             yield from _queue(state.queue)
+            yield from _waits(state.queue, state.assign_s)
         if state.inversions is not None:
             yield _one("inversions", "Tickets dealt before an older one of the same queue", state.inversions)
         if state.reconciliations is not None:
@@ -50,13 +52,21 @@ class StateCollector(Collector):
 
 def _queue(state: QueueState) -> Iterator[Metric]:
     yield _by("open_tickets", "Open tickets in PostgreSQL", "priority", state.open)
-    yield _one("oldest_open_seconds", "Age of the oldest open ticket", state.oldest_open_s or 0.0)
     if state.queued is not None:
         yield _by("queue_depth", "Ids in the queue", "priority", state.queued)
     if state.trusted is not None:
         yield _one("queue_trusted", "1 while the queue is trusted, 0 after a flush", state.trusted)
     if state.open_claims is not None:
         yield _one("claims_in_flight", "Claims not settled yet", state.open_claims)
+
+
+def _waits(state: QueueState, assign_s: Mapping[Priority, int]) -> Iterator[Metric]:
+    waited_s = {priority: state.waited_s.get(priority, 0.0) for priority in Priority}
+    late = {priority: waited_s[priority] > assign_s[priority] for priority in Priority}
+    about = "How long the oldest open ticket has waited since it was created or came back; 0 when there is none"
+    yield _by("oldest_open_seconds", about, "priority", waited_s)
+    yield _by("assign_target_seconds", "How long an open ticket may wait (ASSIGN_MINUTES)", "priority", assign_s)
+    yield _by("oldest_open_overdue", "1 while the oldest open ticket waits longer than that", "priority", late)
 
 
 def _reconciliations(figures: ReconciliationFigures) -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import PurePath
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
@@ -56,6 +57,16 @@ def receive(request: Request, *, limit_bytes: int, format_: FileFormat | None) -
             accepted=[*FORMATS_BY_TYPE, MULTIPART],
         )
     return _spooled(request, limit_bytes), found
+
+
+def digest(source: BinaryIO) -> str:
+    """Tell uploads apart by what is in them, reading piece by piece; the next reader begins at the beginning."""
+    source.seek(0)
+    digested = sha256()
+    while part := source.read(_PART_BYTES):
+        digested.update(part)
+    source.seek(0)
+    return digested.hexdigest()
 
 
 def _spooled(request: Request, limit_bytes: int) -> BinaryIO:

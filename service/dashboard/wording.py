@@ -27,6 +27,8 @@ _CAUSES = {
     Cause.REASSIGN: "Assigned",
     Cause.REOPEN: "Reopened",
     Cause.AWAY: "Returned: agent away",
+    Cause.HOLD_WARNING: "Warned: not begun",
+    Cause.HOLD_LIMIT: "Returned: not begun",
     Cause.DEACTIVATE: "Returned: agent deactivated",
     Cause.DELETE: "Deleted",
     Cause.RECONCILE: "Repaired",

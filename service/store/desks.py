@@ -26,19 +26,30 @@ _RESOLVED = (
     .limit(bindparam("resolved"))
 )
 
-VERSION = text("""
+_WARNED = """EXISTS (
+    SELECT FROM ticket_events e WHERE e.ticket_id = t.id AND e.cause = 'hold_warning' AND e.epoch = t.epoch
+)"""
+
+WARNED = text(f"""
+SELECT id FROM tickets t WHERE agent_id = :agent_id AND status = 'assigned' AND deleted_at IS NULL AND {_WARNED}
+""")  # noqa: S608 - the condition is our own
+
+VERSION = text(f"""
 SELECT concat_ws('|', a.availability, a.level, a.capacity, a.held, u.is_active, (
-    SELECT md5(coalesce(string_agg(concat_ws(':', t.id, t.epoch, t.status, t.updated_at), ',' ORDER BY t.id), ''))
+    SELECT md5(string_agg(concat_ws(':', t.id, t.epoch, t.status, t.updated_at, t.warned), ',' ORDER BY t.id))
     FROM (
-        (SELECT id, epoch, status, updated_at FROM tickets
+        (SELECT id, epoch, status, updated_at, status = 'assigned' AND {_WARNED} AS warned FROM tickets t
          WHERE agent_id = a.id AND status IN ('assigned', 'in_progress') AND deleted_at IS NULL)
         UNION ALL
-        (SELECT id, epoch, status, updated_at FROM tickets
+        (SELECT id, epoch, status, updated_at, false FROM tickets
          WHERE agent_id = a.id AND status = 'resolved' AND deleted_at IS NULL ORDER BY id DESC LIMIT :resolved)
     ) t
 ))
 FROM agents a JOIN users u ON u.id = a.id WHERE a.id = :agent_id
-""")
+""")  # noqa: S608
+
+
+_MOVELESS = (Cause.NOTE, Cause.EDIT, Cause.HOLD_WARNING)
 
 
 class PostgresDesks:
@@ -48,17 +59,19 @@ class PostgresDesks:
         self._engine = engine
 
     def state(self, agent_id: int, *, resolved: int) -> DeskState | None:
-        """Read a desk by three statements, each along an index."""
+        """Read a desk by four statements, each along an index."""
         with statement(self._engine) as connection:
             row = connection.execute(_AGENT, {"agent_id": agent_id}).mappings().one_or_none()
             if row is None:
                 return None
             hand = connection.execute(_HAND, {"agent_id": agent_id}).mappings()
             done = connection.execute(_RESOLVED, {"agent_id": agent_id, "resolved": resolved}).mappings()
+            warned = connection.execute(WARNED, {"agent_id": agent_id}).scalars()
             return DeskState(
                 agent=agent_from(row),
                 hand=tuple(rows.ticket(row) for row in hand),
                 resolved=tuple(rows.ticket(row) for row in done),
+                warned=frozenset(warned),
             )
 
     def version(self, agent_id: int, *, resolved: int) -> str | None:
@@ -68,10 +81,10 @@ class PostgresDesks:
         return None if found is None else str(found)
 
     def last_moves(self, ticket_ids: Collection[int], *, of_agent: int) -> dict[int, TicketEvent]:
-        """Look among the events of each ticket that name the agent; a note names them, but moves nothing."""
+        """Look among the events of each ticket that name the agent; notes and warnings name them, but move nothing."""
         events = ticket_events.c
         named = or_(events.agent_id == of_agent, events.from_agent_id == of_agent)
-        return self._last(ticket_ids, and_(named, events.cause.not_in([Cause.NOTE.value, Cause.EDIT.value])))
+        return self._last(ticket_ids, and_(named, events.cause.not_in([cause.value for cause in _MOVELESS])))
 
     def last_edits(self, ticket_ids: Collection[int]) -> dict[int, TicketEvent]:
         """Look among the edits of each ticket."""

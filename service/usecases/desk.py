@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import partial
 
 from service.domain.errors import FairdealError, NotFound
-from service.domain.model import Agent, Priority, Ticket, TicketEvent, TicketStatus
+from service.domain.model import Agent, Cause, Priority, Ticket, TicketEvent, TicketStatus
 from service.usecases.lifecycle import ItemResult, Lifecycle, check_reason
 from service.usecases.ports.desk import DeskState, DeskStore
 from service.usecases.ports.people import UserStore
@@ -61,6 +61,11 @@ class Change:
     actor: str | None
 
     @property
+    def may_be_finished(self) -> bool:
+        """Say whether it was taken for slowness alone: what was done meanwhile may still be told."""
+        return self.event is not None and self.event.cause in {Cause.AWAY, Cause.HOLD_LIMIT}
+
+    @property
     def ticket_id(self) -> int:
         """The ticket that differs."""
         return (self.after or self.before).ticket_id  # type: ignore[union-attr]
@@ -73,6 +78,8 @@ class Desk:
     agent: Agent
     hand: tuple[Ticket, ...]
     resolved: tuple[Ticket, ...]
+    warned: frozenset[int] = frozenset()
+    """Those that go back soon, for they have not been begun."""
     changes: tuple[Change, ...] = ()
 
 
@@ -107,7 +114,7 @@ class Desks:
         if state is None:
             raise NotFound(f"There is no agent {agent_id}")
         changes = () if seen is None else self._changes(state, {each.ticket_id: each for each in seen})
-        return Desk(agent=state.agent, hand=state.hand, resolved=state.resolved, changes=changes)
+        return Desk(agent=state.agent, hand=state.hand, resolved=state.resolved, warned=state.warned, changes=changes)
 
     def work(self, agent_id: int, act: Act, ticket_ids: Sequence[int], *, reason: str = "") -> list[ItemResult]:
         """Do the same with several tickets, each on its own: one refused keeps no other back.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
+from service.domain.model import Priority
+from service.domain.service_levels import Targets
 from service.usecases.ports.dispatch import DispatchDay, DispatchStore
 from service.usecases.ports.figures import CheckedInvariant, FigureStore, MailFigures, ReconciliationFigures
 from service.usecases.ports.queue import TicketQueue
@@ -20,6 +22,8 @@ class State:
     """The figures of one moment; None where the part that knows them is away."""
 
     queue: QueueState | None
+    assign_s: Mapping[Priority, int]
+    """How long a ticket of each priority may wait for its assignment, s."""
     inversions: int | None
     reconciliations: ReconciliationFigures | None
     invariants: Sequence[CheckedInvariant]
@@ -37,12 +41,14 @@ class Figures:
         stats: QueueStats,
         queue: TicketQueue,
         store: FigureStore,
+        targets: Targets,
         dispatch: DispatchStore,
         webhooks: Webhooks,
     ) -> None:
         self._stats = stats
         self._queue = queue
         self._store = store
+        self._targets = targets
         self._dispatch = dispatch
         self._webhooks = webhooks
 
@@ -66,6 +72,7 @@ class Figures:
             inversions = self._queue.inversions()
         return State(
             queue=state,
+            assign_s=self._targets.assign_s,
             inversions=inversions,
             reconciliations=reconciliations,
             invariants=invariants,

@@ -86,6 +86,12 @@ def test_what_is_missing_is_told_with_its_meaning() -> None:
     assert [line.split(" (")[0] for line in caught.value.problems] == [f"{name}: is not set" for name in GOOD]
 
 
+def test_what_webhooks_may_lead_to_is_checked_at_the_start() -> None:
+    said = problems(WEBHOOK_ALLOW="10.0.0.0/8,10.0.0.1/8")["WEBHOOK_ALLOW"]
+    assert said.startswith("'10.0.0.1/8' is neither a network")
+    assert load(GOOD | {"WEBHOOK_ALLOW": "hooks.internal"}).webhook_allowed.names == {"hooks.internal"}
+
+
 @pytest.mark.parametrize(("limit_s", "warning_s"), [("0", 1), ("2", 1), ("600", 300), ("604800", 3_600)])
 def test_the_warning_comes_half_way_to_the_hold_limit_and_an_hour_before_it_at_the_earliest(
     limit_s: str, warning_s: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from uuid import UUID
@@ -11,6 +12,7 @@ from flask import Response, request, url_for
 
 from service.api.access import caller
 from service.api.services import services
+from service.dashboard import looks
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import ids, problems_of
 from service.dashboard.notices import say
@@ -18,8 +20,8 @@ from service.dashboard.once import once
 from service.dashboard.rendering import go, go_to, page
 from service.dashboard.views.desk import tell
 from service.domain.errors import InvalidInput
-from service.domain.model import Role, Ticket
-from service.usecases.desk import Act
+from service.domain.model import Role
+from service.usecases.desk import Act, glimpse
 from service.usecases.lifecycle import Sale
 from service.usecases.ports.tickets import Buyer
 
@@ -82,9 +84,11 @@ def _raise_if_buyer_bad(errors: Sequence[Exception | None]) -> None:
 
 
 def _ask(template: str, chosen: Sequence[int], problems: Mapping[str, str] | None = None) -> Response:
-    """Show a form for those of the tickets that are still in the agent's hand."""
+    """Show a form for those of the tickets that the agent has, or saw last: a sale may be told late."""
     hand = services().desks.read(caller().user_id).hand
-    tickets: list[Ticket] = [ticket for ticket in hand if ticket.id in set(chosen)]
+    held = [replace(glimpse(ticket), subject=ticket.subject) for ticket in hand]
+    known = {each.ticket_id: each for each in [*(looks.seen() or ()), *held]}
+    tickets = [known[ticket_id] for ticket_id in sorted(chosen) if ticket_id in known]
     if not tickets:
         say("warning", "None of these tickets is in your hand any more.")
         return go_to("dashboard.desk")

@@ -16,6 +16,8 @@ class DeskState:
     agent: Agent
     hand: tuple[Ticket, ...]
     resolved: tuple[Ticket, ...]
+    warned: frozenset[int] = frozenset()
+    """Those of the hand that go back soon, for they have not been begun."""
 
 
 class DeskStore(Protocol):

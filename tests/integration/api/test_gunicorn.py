@@ -116,6 +116,13 @@ def test_metrics_are_those_of_all_processes(server: Server) -> None:
     assert [counted() for _ in range(6)] == [30] * 6
 
 
+def test_the_page_is_served_beside_the_api(server: Server) -> None:
+    status, page = server.get("/app/sign-in")
+    assert (status, b"<h1>Sign in</h1>" in page) == (200, True)
+    asset = page.partition(b'stylesheet" href="')[2].partition(b'"')[0].decode()
+    assert (server.get(asset)[0], server.get("/", Accept="text/html")[0]) == (200, 302)
+
+
 def test_each_request_is_logged_once_and_a_stop_is_orderly(server: Server) -> None:
     server.get("/api/me", **{"X-Request-ID": "look-for-me"})
     server.process.send_signal(signal.SIGTERM)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from service.domain.model import Priority
+from sqlalchemy import Engine
+
+from service.domain.model import Priority, TicketStatus
+from service.store.hold_limit import PostgresHoldLimit
+from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.ports.tickets import TicketChanges
 from tests.integration.dashboard.visitor import Visitor
+from tests.integration.waiting import LIMIT, let_pass, lose_untouched
 
 Visit = Callable[..., Visitor]
 CHANGED = "Changed since you looked"
@@ -128,3 +133,32 @@ def test_htmx_gets_the_main_part_alone(visitor: Visit, ann: int) -> None:
     assert "<main id=" in part
     assert "<html" not in part
     assert "<title>" in part
+
+
+def test_a_ticket_that_goes_back_soon_says_so(
+    visitor: Visit, ann: int, tickets: Any, container: Any, engine: Engine
+) -> None:
+    seen, ids = desk_of_three(visitor, tickets)
+    etag = seen.get("/app/desk").answer.headers["ETag"]
+    container.lifecycle.start(ann, ids[0])
+    let_pass(engine, LIMIT.limit_s - LIMIT.warning_s + 1)
+    PostgresHoldLimit(engine).apply(LIMIT, agent_id=ann)
+    fresh = seen.client.get("/app/desk", headers={"If-None-Match": etag})
+    assert fresh.get_data(as_text=True).count("Goes back soon") == 2
+    assert CHANGED not in fresh.get_data(as_text=True)
+    seen.get("/app/desk").press(f"start:{ids[1]}")
+    assert seen.text.count("Goes back soon") == 1
+
+
+def test_what_was_finished_too_late_may_still_be_told(
+    visitor: Visit, ann: int, tickets: Any, container: Any, engine: Engine, queue: RedisTicketQueue
+) -> None:
+    seen, ids = desk_of_three(visitor, tickets)
+    assert lose_untouched(engine, queue) == 3
+    text = seen.get("/app/desk").text
+    assert text.count("you had not begun it in time") == 3
+    assert f"Ticket {ids[0]} is resolved." in seen.press(f"resolve:{ids[0]}").text
+    seen.press(f"sell:{ids[1]}")
+    assert "Printer 2 is on fire" in seen.text
+    assert f"Ticket {ids[1]} is sold to Kim." in seen.send("/app/desk/sell", name="Kim", email="kim@example.com").text
+    assert container.explanations.explain(ids[1]).ticket.status is TicketStatus.SOLD

@@ -84,11 +84,13 @@ def test_cookies_are_kept_to_https_where_it_is_used(container: Any, person: Any,
     assert all("Secure" in flags for flags in cookies_set(visitor).values())
 
 
-def test_the_api_takes_no_cookies(visitor: Visit, ann: int) -> None:
-    client = visitor("ann").client
-    cookie = "; ".join(f"{name}={client.get_cookie(name, path='/app').value}" for name in (ACCESS, REFRESH))
-    assert client.get("/api/me", headers={"Cookie": cookie}).status_code == 401
-    assert client.post("/api/tickets/fetch", json={}, headers={"Cookie": cookie}).status_code == 401
+def test_the_api_takes_no_cookies(visitor: Visit, ann: int, app: Any) -> None:
+    jar = visitor("ann").client
+    cookie = "; ".join(f"{name}={jar.get_cookie(name, path='/app').value}" for name in (ACCESS, REFRESH))  # type: ignore[union-attr]
+    sender = app.test_client(use_cookies=False)  # one that sends what it is told, whatever the path
+    assert sender.get("/app/desk", headers={"Cookie": cookie}).status_code == 200
+    assert sender.get("/api/me", headers={"Cookie": cookie}).status_code == 401
+    assert sender.post("/api/tickets/fetch", json={}, headers={"Cookie": cookie}).status_code == 401
 
 
 def test_a_wrong_password_is_told_in_the_same_words_as_an_unknown_name(visitor: Visit, ann: int) -> None:

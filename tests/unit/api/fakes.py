@@ -260,7 +260,7 @@ class FakeServices:
         self.customers = _crud(CUSTOMER)
         self.tickets = _crud(a_ticket())
         self.tickets.results["history"] = one_page(EVENT)
-        self.imports = Recorder({"accept": IMPORTED, "get": IMPORT})
+        self.imports = Recorder({"accept": IMPORTED, "get": IMPORT, "page": one_page(IMPORT)})
         self.ticket_export = Recorder({"chunks": [b"id\r\n", b"7\r\n"]})
         hand = Hand(
             tickets=(a_ticket(status=TicketStatus.ASSIGNED, agent_id=2, assigned_at=NOW),),
@@ -295,7 +295,8 @@ class FakeServices:
         told = {kind: kind is not NoticeKind.FETCHED for kind in NoticeKind}
         self.notification_preferences = Recorder({"get": told, "replace": told})
         self.health = Recorder({"check": health_report()})
-        self.figures = Recorder({"read": State(queue=None, inversions=None, reconciliations=None, invariants=())})
+        nothing = State(queue=None, assign_s={}, inversions=None, reconciliations=None, invariants=())
+        self.figures = Recorder({"read": nothing})
 
 
 def health_report(**broken: str) -> HealthReport:

@@ -53,6 +53,7 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("GET", f"{TICKET}/history"): EVERYBODY,
     ("GET", "/api/tickets/export"): ADMIN,
     ("POST", "/api/tickets/import"): ADMIN,
+    ("GET", "/api/imports"): ADMIN,
     ("GET", "/api/imports/<id:import_id>"): ADMIN,
     ("GET", f"{TICKET}/notes"): EVERYBODY,
     ("POST", f"{TICKET}/notes"): ADMIN | AGENT,

@@ -175,6 +175,7 @@ CALLS: list[tuple[Role, str, str, Any]] = [
     (Role.ADMIN, "POST", "/api/tickets/assign", {"assignments": [{"ticket_id": 7, "agent_id": 2}]}),
     (Role.ADMIN, "POST", "/api/tickets/priority", {"ticket_ids": [7], "priority": "low"}),
     (Role.ADMIN, "POST", "/api/tickets/import?format=csv", {"title": "x"}),
+    (Role.ADMIN, "GET", "/api/imports", None),
     (Role.ADMIN, "GET", "/api/imports/{import_id}", None),
     (Role.ADMIN, "GET", "/api/mails", None),
     (Role.ADMIN, "GET", "/api/mails/{mail_id}", None),
