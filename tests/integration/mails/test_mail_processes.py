@@ -20,12 +20,12 @@ from service.bootstrap import Container
 from service.config import Settings
 from service.domain.model import Priority
 from service.usecases.ports.tickets import TicketChanges
-from tests.integration.mail_server import CERTIFICATE, PASSWORD, USER, Post, mail_server
-from tests.integration.mailing import all_mails, give_address
+from tests.integration.mails.mail_server import CERTIFICATE, PASSWORD, USER, Post, mail_server
+from tests.integration.mails.mailing import give_address, states
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE_S = 60.0
 
 
@@ -79,10 +79,6 @@ def ann(engine: Engine, make_agent: Callable[..., int]) -> int:
     agent_id = make_agent("ann")
     give_address(engine, agent_id)
     return agent_id
-
-
-def states(engine: Engine) -> list[str]:
-    return [mail.state.value for mail in all_mails(engine)]
 
 
 def a_while_later(engine: Engine) -> None:
