@@ -7,15 +7,13 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from service import config
 from service.config import Settings
-from service.domain.mail_rules import parse_sender
 from service.job_queue import Lane, RqJobQueue, make_job_client
-from service.mail.carriers import make_carrier
-from service.mail.letters import Letters
+from service.mail_wiring import wire_mails
 from service.observability import configure_logging
 from service.store import migrate
 from service.store.agents import PostgresAgents
@@ -33,8 +31,6 @@ from service.store.idempotency import PostgresIdempotency
 from service.store.import_jobs import PostgresImports
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
-from service.store.mails import PostgresMails
-from service.store.notification_preferences import PostgresPreferences
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
@@ -66,7 +62,6 @@ from service.usecases.idempotency import Idempotency
 from service.usecases.imports import Imports
 from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
-from service.usecases.mailing import JOB as MAIL_JOB
 from service.usecases.mailing import Mailing, Mails
 from service.usecases.notification_preferences import NotificationPreferences
 from service.usecases.passwords import Passwords
@@ -74,7 +69,7 @@ from service.usecases.ports.health import SchemaState
 from service.usecases.queue_rebuild import QueueRebuild
 from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
-from service.usecases.reconciliation.schedule import OnDemand, Schedule
+from service.usecases.reconciliation.schedule import Schedule
 from service.usecases.reconciliations import Reconciliations
 from service.usecases.service_levels import ServiceLevels
 from service.usecases.sessions import Sessions
@@ -195,13 +190,9 @@ def build_container(settings: Settings) -> Container:
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
-    letters = Letters(
-        sender=parse_sender(settings.mail_from), public_url=settings.public_url, now=lambda: datetime.now(UTC)
-    )
-    smtp_url = None if settings.smtp_url is None else settings.smtp_url.get_secret_value()
-    carrier = make_carrier(smtp_url, settings.var_dir)
-    mailing = Mailing(store=PostgresMails(background_engine), writer=letters, carrier=carrier, clock=time.monotonic)
+    letters = wire_mails(settings, engine=engine, background_engine=background_engine, jobs=messages)
     hooks = wire_webhooks(settings, engine, messages)
+    dispatch_report = DispatchReport(store=PostgresDispatch(engine))
     holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
@@ -253,9 +244,9 @@ def build_container(settings: Settings) -> Container:
             places=places,
             limit=settings.hold_limit,
         ),
-        mailing=mailing,
-        mails=Mails(store=PostgresMails(engine), writer=letters, carrier=carrier),
-        notification_preferences=NotificationPreferences(store=PostgresPreferences(engine)),
+        mailing=letters.mailing,
+        mails=letters.mails,
+        notification_preferences=letters.preferences,
         dispatcher=Dispatcher(
             store=dispatch_store,
             assignments=assignment_store,
@@ -267,7 +258,7 @@ def build_container(settings: Settings) -> Container:
             clock=time.monotonic,
             sleep=time.sleep,
         ),
-        dispatch_report=DispatchReport(store=dispatch_store),
+        dispatch_report=dispatch_report,
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -276,7 +267,7 @@ def build_container(settings: Settings) -> Container:
             fast_s=settings.reconcile_fast_s,
             full_s=settings.reconcile_full_s,
             chores=_chores(settings),
-            on_demand=(OnDemand(job=MAIL_JOB, jobs=messages, is_wanted=mailing.is_wanted), hooks.on_demand),
+            on_demand=(letters.on_demand, hooks.on_demand),
             holder=holder,
             clock=time.monotonic,
             resume_imports=imports.resume,
@@ -292,7 +283,14 @@ def build_container(settings: Settings) -> Container:
             tick_s=settings.reconcile_fast_s,
             figures=figure_store,
         ),
-        figures=Figures(stats=queue_stats, queue=queue, store=figure_store, webhooks=hooks.webhooks),
+        figures=Figures(
+            stats=queue_stats,
+            queue=queue,
+            store=figure_store,
+            targets=settings.targets,
+            dispatch=PostgresDispatch(engine),
+            webhooks=hooks.webhooks,
+        ),
         health=Health(store=PostgresProbe(engine), queue=queue),
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,

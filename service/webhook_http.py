@@ -138,7 +138,7 @@ class HttpCourier:
 def _connected(target: Target, addresses: Sequence[Address], deadline: float) -> socket.socket:
     """Connect to the first address that answers; each is given an equal part of the time. Raises `OSError`."""
     for place, address in enumerate(addresses, start=1):
-        part_s = _left(deadline) / (len(addresses) - place + 2)
+        part_s = _left(deadline) / (len(addresses) - place + 1)
         try:
             made = socket.create_connection((str(address), target.port), timeout=part_s)
         except OSError:

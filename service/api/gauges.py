@@ -8,7 +8,9 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.domain.model import Priority
 from service.usecases.figures import State
+from service.usecases.ports.dispatch import DispatchDay
 from service.usecases.ports.figures import MailFigures, ReconciliationFigures
 from service.usecases.ports.webhooks import WebhookFigures
 from service.usecases.queue_stats import QueueState
@@ -28,6 +30,7 @@ class StateCollector(Collector):
         yield _by("up", "1 when the part answers", "part", parts)
         if state.queue is not None:
             yield from _queue(state.queue)
+            yield from _waits(state.queue, state.assign_s)
         if state.inversions is not None:
             yield _one("inversions", "Tickets dealt before an older one of the same queue", state.inversions)
         if state.reconciliations is not None:
@@ -36,6 +39,8 @@ class StateCollector(Collector):
             yield from _mails(state.mails)
         if state.webhooks is not None:
             yield from _webhooks(state.webhooks)
+        if state.dispatch is not None:
+            yield from _dispatch(state.dispatch)
         if state.invariants:
             violations = {one.code: one.violations for one in state.invariants}
             yield _by("invariant_violations", "Violations the last check found", "invariant", violations)
@@ -47,13 +52,21 @@ class StateCollector(Collector):
 
 def _queue(state: QueueState) -> Iterator[Metric]:
     yield _by("open_tickets", "Open tickets in PostgreSQL", "priority", state.open)
-    yield _one("oldest_open_seconds", "Age of the oldest open ticket", state.oldest_open_s or 0.0)
     if state.queued is not None:
         yield _by("queue_depth", "Ids in the queue", "priority", state.queued)
     if state.trusted is not None:
         yield _one("queue_trusted", "1 while the queue is trusted, 0 after a flush", state.trusted)
     if state.open_claims is not None:
         yield _one("claims_in_flight", "Claims not settled yet", state.open_claims)
+
+
+def _waits(state: QueueState, assign_s: Mapping[Priority, int]) -> Iterator[Metric]:
+    waited_s = {priority: state.waited_s.get(priority, 0.0) for priority in Priority}
+    late = {priority: waited_s[priority] > assign_s[priority] for priority in Priority}
+    about = "How long the oldest open ticket has waited since it was created or came back; 0 when there is none"
+    yield _by("oldest_open_seconds", about, "priority", waited_s)
+    yield _by("assign_target_seconds", "How long an open ticket may wait (ASSIGN_MINUTES)", "priority", assign_s)
+    yield _by("oldest_open_overdue", "1 while the oldest open ticket waits longer than that", "priority", late)
 
 
 def _reconciliations(figures: ReconciliationFigures) -> Iterator[Metric]:
@@ -79,6 +92,16 @@ def _webhooks(figures: WebhookFigures) -> Iterator[Metric]:
     waited = figures.oldest_pending_s or 0.0
     yield _one("webhook_oldest_pending_seconds", "Age of the oldest delivery that an active webhook waits for", waited)
     yield _one("webhooks_disabled", "Webhooks that the service has switched off", figures.disabled)
+
+
+def _dispatch(day: DispatchDay) -> Iterator[Metric]:
+    yield _one("dispatched_last_day", "Tickets given to agents unasked", day.dispatched)
+    yield _one("dispatch_runs_last_day", "Runs of dispatch that gave something, or were refused it", day.runs)
+    yield _one("dispatch_rounds_last_day", "Rounds of these runs", day.rounds)
+    yield _one("dispatch_refused_last_day", "Shares not given, the agent having gone away meanwhile", day.refused)
+    if day.mean_wait_s is not None:
+        waits = {"mean": day.mean_wait_s, "longest": day.waits.longest_ms / 1_000}
+        yield _by("dispatch_wait_seconds_last_day", "From a ticket's opening until it was given", "which", waits)
 
 
 def _one(name: str, about: str, value: float) -> Metric:

@@ -43,21 +43,31 @@ def idempotent(view: View) -> View:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Response:
-        key = request.headers.get(HEADER)
-        if key is None:
-            return cast("Response", view(*args, **kwargs))
+        return once(lambda: cast("Response", view(*args, **kwargs)), content=request.get_data)
 
-        def operation(operation_id: UUID) -> Reply:
-            g.operation_id = operation_id
-            return _kept(_answered(view, *args, **kwargs))
+    return takes_key(cast("View", guarded))
 
-        reply, is_replay = services().idempotency.once(
-            caller().user_id, key, fingerprint=_fingerprint(), operation=operation
-        )
-        return _sent(reply, is_replay=is_replay)
 
-    setattr(guarded, _ATTRIBUTE, True)
-    return cast("View", guarded)
+def takes_key(view: View) -> View:
+    """Declare that a view takes the header, which sees to it by `once` itself."""
+    setattr(view, _ATTRIBUTE, True)
+    return view
+
+
+def once(work: Callable[[], Response], *, content: Callable[[], bytes]) -> Response:
+    """Carry `work` out once for the key of the present request, if it has one; `content` tells requests apart."""
+    key = request.headers.get(HEADER)
+    if key is None:
+        return work()
+
+    def operation(operation_id: UUID) -> Reply:
+        g.operation_id = operation_id
+        return _kept(_answered(work))
+
+    reply, is_replay = services().idempotency.once(
+        caller().user_id, key, fingerprint=_fingerprint(content()), operation=operation
+    )
+    return _sent(reply, is_replay=is_replay)
 
 
 def is_idempotent(app: Flask, endpoint: str) -> bool:
@@ -70,20 +80,20 @@ def operation_id() -> UUID | None:
     return cast("UUID | None", g.get("operation_id"))
 
 
-def _answered(view: Callable[..., Any], *args: Any, **kwargs: Any) -> Response:
+def _answered(work: Callable[[], Response]) -> Response:
     """Turn a refusal into an answer: it is the reply to keep."""
     try:
-        return cast("Response", view(*args, **kwargs))
+        return work()
     except FairdealError as error:
         return answer_error(error)
 
 
-def _fingerprint() -> str:
-    """Tell requests apart: method, path, precondition and body."""
+def _fingerprint(content: bytes) -> str:
+    """Tell requests apart: method, path, precondition and content."""
     digest = hashlib.sha256()
     for part in (request.method, request.path.rstrip("/"), request.headers.get("If-Match", "")):
         digest.update(part.encode() + b"\0")
-    digest.update(request.get_data())
+    digest.update(content)
     return digest.hexdigest()
 
 

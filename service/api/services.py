@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from service.usecases.bulk import Bulk
     from service.usecases.customers import Customers
     from service.usecases.desk import Desks
+    from service.usecases.dispatch_report import DispatchReport
     from service.usecases.explanation import Explanations
     from service.usecases.figures import Figures
     from service.usecases.health import Health
@@ -125,6 +126,10 @@ class Services(Protocol):
     @property
     def queue_stats(self) -> QueueStats:
         """The queue in figures."""
+
+    @property
+    def dispatch_report(self) -> DispatchReport:
+        """What dispatch did, and cannot do."""
 
     @property
     def reconciliations(self) -> Reconciliations:

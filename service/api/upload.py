@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import PurePath
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
@@ -61,6 +62,16 @@ def admit_size(request: Request, limit_bytes: int) -> None:
     if request.content_length is not None and request.content_length > limit_bytes:
         raise _too_large(request, limit_bytes)
     request.max_content_length = limit_bytes + 1
+
+
+def digest(source: BinaryIO) -> str:
+    """Tell uploads apart by what is in them, reading piece by piece; the next reader begins at the beginning."""
+    source.seek(0)
+    digested = sha256()
+    while part := source.read(_PART_BYTES):
+        digested.update(part)
+    source.seek(0)
+    return digested.hexdigest()
 
 
 def _spooled(request: Request, limit_bytes: int) -> BinaryIO:

@@ -8,6 +8,7 @@ from service import __version__
 from service.cli import (
     db,
     demo,
+    dispatch,
     explain,
     mail,
     openapi,
@@ -45,6 +46,7 @@ for command in (
     user.user,
     queue.queue,
     reconcile.reconcile,
+    dispatch.dispatch,
     verify.verify,
     webhooks.webhooks,
     explain.explain,

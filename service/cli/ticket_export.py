@@ -48,6 +48,8 @@ class Moment(click.ParamType[datetime]):
 @click.option("--priority", type=click.Choice([priority.value for priority in Priority]), multiple=True)
 @click.option("--agent-id", type=click.IntRange(1, 2**63 - 1), help="Tickets this agent has or had last.")
 @click.option("--customer-id", type=click.IntRange(1, 2**63 - 1), help="Tickets sold to this customer.")
+@click.option("--external-id", help="The ticket that another system calls so.")
+@click.option("--overdue/--not-overdue", default=None, help="Tickets that have missed a target and still wait; or not.")
 @click.option("--search", help="Tickets whose subject or description contains this.")
 @click.option("--created-after", type=Moment(), help="ISO 8601; UTC where no offset is given.")
 @click.option("--created-before", type=Moment())
@@ -61,6 +63,8 @@ def export_tickets(
     priority: tuple[str, ...],
     agent_id: int | None,
     customer_id: int | None,
+    external_id: str | None,
+    overdue: bool | None,
     search: str | None,
     created_after: datetime | None,
     created_before: datetime | None,
@@ -74,6 +78,8 @@ def export_tickets(
         priorities=tuple(map(Priority, priority)),
         agent_id=agent_id,
         customer_id=customer_id,
+        external_id=external_id,
+        overdue=overdue,
         text=search,
         created_after=created_after,
         created_before=created_before,

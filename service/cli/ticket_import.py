@@ -60,8 +60,8 @@ def import_tickets(setup: Setup, *, file: BinaryIO, format_name: str | None, on_
     (what another system calls the ticket); only the subject is needed. CSV begins with a row that names them; NDJSON
     has one JSON object on each line. Both are UTF-8.
 
-    A row whose external_id is there already makes no second ticket, so that an import may be repeated; --dry-run does
-    not look for those.
+    A row whose external_id is there already makes no second ticket, so that an import may be repeated; --dry-run says
+    how many of those there are.
 
     Tickets are created in the order of the file, a thousand in a transaction; each batch is queued once it is
     committed. Bad rows are reported with their line numbers on stderr. Exit status 1 when there were any.

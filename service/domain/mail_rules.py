@@ -14,6 +14,7 @@ _OPTIONS = {"starttls": ("required", "no"), "verify": ("yes", "no")}
 
 SHAPE = "must look like smtp://user:password@mail.example:587 or smtps://mail.example"
 
+SENDER_SHAPE = "must look like fairdeal@example.com or Fairdeal <fairdeal@example.com>"
 PUBLIC_SHAPE = "must look like https://fairdeal.example.com"
 
 
@@ -65,9 +66,13 @@ def _options(query: str) -> dict[str, str]:
 def parse_sender(text: str) -> Address:
     """Read a sender: an address, or a name with an address in angle brackets. Raises `ValueError`."""
     name, address = parseaddr(text)
-    if not address or not text.isprintable():
-        raise ValueError("must look like fairdeal@example.com or Fairdeal <fairdeal@example.com>")
-    return parse_address(address, name=name)
+    try:
+        sender = parse_address(address, name=name)
+    except ValueError:
+        raise ValueError(SENDER_SHAPE) from None
+    if not text.isprintable():
+        raise ValueError(SENDER_SHAPE)
+    return sender
 
 
 def parse_address(text: str, *, name: str = "") -> Address:

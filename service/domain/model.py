@@ -106,7 +106,7 @@ class Ticket:
     resolved_at: datetime | None
     sold_at: datetime | None
     external_id: str | None = None
-    """What the system it was imported from calls it; no two tickets share one."""
+    """What another system calls it; no two tickets share one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,15 +87,10 @@ def clean_external_id(value: object) -> str | None:
     return external_id or None
 
 
-def clean_ticket(*, subject: object, description: object, priority: object) -> tuple[str, str, Priority]:
-    """Apply the rules of a ticket at once. Raises one `InvalidInput` that names every bad field."""
-    return clean_row(subject=subject, description=description, priority=priority, external_id="")[:3]
-
-
 def clean_row(
     *, subject: object, description: object, priority: object, external_id: object
 ) -> tuple[str, str, Priority, str | None]:
-    """Apply the rules of a ticket from elsewhere at once. Raises one `InvalidInput` that names every bad field."""
+    """Apply the rules of a ticket at once. Raises one `InvalidInput` that names every bad field."""
     errors: list[tuple[str, str]] = []
     cleaned_subject = _collect(clean_subject, subject, errors)
     cleaned_description = _collect(clean_description, description, errors)

@@ -87,7 +87,9 @@ class Letters:
 
     def letter(self, mail: TakenMail, recipient: Recipient) -> Letter:
         """Write what a mail says; the same Message-ID each time. Raises `RefusedForGood` for an impossible address."""
-        rows = [self._row(line) for line in mail.lines]
+        # Who has lost a ticket cannot open its page any more.
+        home = None if mail.kind is NoticeKind.TAKEN_AWAY else self._public_url
+        rows = [_row(line, home) for line in mail.lines]
         words = {
             "name": one_line(recipient.name),
             "title": _title(mail.kind, mail.lines),
@@ -123,17 +125,6 @@ class Letters:
             name=name, sender=self._sender.addr_spec, recipient=recipient.addr_spec, content=message.as_bytes()
         )
 
-    def _row(self, line: MailLine) -> _Row:
-        return _Row(
-            ticket_id=line.ticket_id,
-            subject=one_line(line.subject),
-            priority=line.priority.value,
-            age=duration(line.age_s),
-            happened=_happened(line),
-            note=cut(one_line(line.note), LONGEST_NOTE),
-            link=None if self._public_url is None else f"{self._public_url}/desk/tickets/{line.ticket_id}",
-        )
-
     @cached_property
     def _templates(self) -> Environment:
         return Environment(
@@ -154,6 +145,18 @@ def one_line(text: str) -> str:
 def cut(text: str, longest: int) -> str:
     """Shorten a text that is too long."""
     return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
+def _row(line: MailLine, home: str | None) -> _Row:
+    return _Row(
+        ticket_id=line.ticket_id,
+        subject=one_line(line.subject),
+        priority=line.priority.value,
+        age=duration(line.age_s),
+        happened=_happened(line),
+        note=cut(one_line(line.note), LONGEST_NOTE),
+        link=None if home is None else f"{home}/desk/tickets/{line.ticket_id}",
+    )
 
 
 def _title(kind: NoticeKind, lines: Sequence[MailLine]) -> str:

@@ -7,6 +7,7 @@ doubt: from the dot that ends the message to the server's answer. A failure befo
 from __future__ import annotations
 
 import re
+import select
 import smtplib
 import socket
 import ssl
@@ -214,11 +215,9 @@ def _check_listening(smtp: smtplib.SMTP) -> None:
     sock = smtp.sock
     if not isinstance(sock, socket.socket) or isinstance(sock, ssl.SSLSocket):
         return
-    try:
-        heard = sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return
-    if heard == b"":
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    if poll.poll(0) and sock.recv(1, socket.MSG_PEEK) == b"":
         raise ConnectionResetError("the server ended the connection")
 
 

@@ -41,13 +41,17 @@ WAITING = text(f"SELECT {', '.join(_COUNTS)}")
 
 LEVELS_WITH_ROOM = text(f"SELECT DISTINCT a.level FROM agents a WHERE {_CAN_TAKE}")  # noqa: S608 - our own condition
 
-TAKERS = text("""
+TAKERS_AS_JSON = """
+SELECT coalesce(jsonb_object_agg(level, to_jsonb(counted) - 'level'), '{}') AS by_level FROM (
 SELECT level, count(*) AS willing,
        count(*) FILTER (WHERE availability = 'available') AS available,
        count(*) FILTER (WHERE availability = 'available' AND held < capacity) AS with_room,
        coalesce(sum(capacity - held) FILTER (WHERE availability = 'available'), 0) AS room
 FROM agents WHERE auto_assign AND is_active GROUP BY level
-""")
+) AS counted
+"""
+
+TAKERS = text(TAKERS_AS_JSON)
 
 # A ticket that history does not know the opening of has lain open since it was made.
 WAITS = text("""
@@ -115,8 +119,7 @@ class PostgresDispatch:
     def takers(self) -> Mapping[Level, Takers]:
         """Count by level."""
         with statement(self._engine) as connection:
-            found = {row.level: row for row in connection.execute(TAKERS)}
-        return {level: _takers(found[level]._mapping) if level in found else Takers() for level in Level}
+            return takers_from(connection.execute(TAKERS).scalar_one())
 
     def waiting(self) -> frozenset[Priority]:
         """Look for one of each."""
@@ -177,8 +180,9 @@ def _candidate(row: RowMapping) -> Candidate:
     return Candidate(**{**row, "level": Level(row["level"])})
 
 
-def _takers(row: RowMapping) -> Takers:
-    return Takers(willing=row["willing"], available=row["available"], with_room=row["with_room"], room=int(row["room"]))
+def takers_from(counted: Mapping[str, Mapping[str, int]]) -> dict[Level, Takers]:
+    """Build from what `TAKERS_AS_JSON` counted; a level that nobody has is left out there."""
+    return {level: Takers(**counted.get(level.value, {})) for level in Level}
 
 
 def _recorded(row: RowMapping) -> RecordedRun:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection, Engine, RowMapping, insert, select, text
+from sqlalchemy import Connection, Engine, RowMapping, Select, select, text
+from sqlalchemy.dialects.postgresql import insert
 
 from service.domain.errors import Conflict
+from service.domain.model import Page
 from service.store.engine import statement, transaction
+from service.store.paging import keyset_page
 from service.store.rows import MAX_BIGINT
 from service.store.tables import import_parts, imports
 from service.usecases.ports.imports import (
@@ -19,9 +24,10 @@ from service.usecases.ports.imports import (
     ImportStatus,
     OnError,
 )
+from service.usecases.ports.paging import PageRequest
 from service.usecases.ticket_files import FileFormat, RowError
 
-_COLUMNS = tuple(column for column in imports.columns if column.name != "seen_at")
+_COLUMNS = tuple(column for column in imports.columns if column.name not in {"seen_at", "operation_id"})
 _NAMES = ", ".join(column.name for column in _COLUMNS)
 
 BEGIN = text(f"""
@@ -63,6 +69,9 @@ ORDER BY id LIMIT 100
 """)  # noqa: S608 - the columns are our own names
 
 
+SORT_KEYS = {"id": imports.c.id, "requested_at": imports.c.requested_at}
+
+
 class PostgresImports:
     """Keep imports in PostgreSQL, uploads included: a worker on another host finds them there."""
 
@@ -77,12 +86,37 @@ class PostgresImports:
             "requested_by": wanted.requested_by,
             "size_bytes": wanted.size_bytes,
             "lines": wanted.lines,
+            "operation_id": wanted.operation_id,
         }
+        once = insert(imports).values(values).on_conflict_do_nothing().returning(*_COLUMNS)
         with transaction(self._engine) as connection:
-            row = connection.execute(insert(imports).values(values).returning(*_COLUMNS)).mappings().one()
+            row = connection.execute(once).mappings().one_or_none()
+            if row is None:  # only where there is an operation: its other try was faster
+                return _job(connection.execute(_of(values["operation_id"])).mappings().one())
             for place, data in enumerate(parts):
                 connection.execute(insert(import_parts).values(import_id=row["id"], place=place, data=data))
         return _job(row)
+
+    def of_operation(self, operation_id: UUID) -> ImportJob | None:
+        """Read it by the unique index."""
+        with statement(self._engine) as connection:
+            row = connection.execute(_of(operation_id)).mappings().one_or_none()
+        return None if row is None else _job(row)
+
+    def page(self, request: PageRequest, *, statuses: tuple[ImportStatus, ...]) -> Page[ImportJob]:
+        """Read one page."""
+        query = select(*_COLUMNS)
+        if statuses:
+            query = query.where(imports.c.status.in_([status.value for status in statuses]))
+        with statement(self._engine) as connection:
+            return keyset_page(
+                connection,
+                select=query,
+                columns=SORT_KEYS,
+                id_column=imports.c.id,
+                request=request,
+                build=lambda row: _job(row._mapping),
+            )
 
     def get(self, import_id: int) -> ImportJob | None:
         """Read one row."""
@@ -91,12 +125,6 @@ class PostgresImports:
         with statement(self._engine) as connection:
             row = connection.execute(select(*_COLUMNS).where(imports.c.id == import_id)).mappings().one_or_none()
         return None if row is None else _job(row)
-
-    def latest(self, count: int) -> list[ImportJob]:
-        """Read the newest rows by the primary key."""
-        query = select(*_COLUMNS).order_by(imports.c.id.desc()).limit(count)
-        with statement(self._engine) as connection:
-            return [_job(row) for row in connection.execute(query).mappings()]
 
     def part(self, import_id: int, place: int) -> bytes:
         """Read one part by the primary key."""
@@ -129,6 +157,10 @@ class PostgresImports:
         """Read a partial index, which is nearly always empty."""
         with statement(self._engine) as connection:
             return [_job(row) for row in connection.execute(UNFINISHED, {"silent_for_s": silent_for_s}).mappings()]
+
+
+def _of(operation_id: object) -> Select[Any]:
+    return select(*_COLUMNS).where(imports.c.operation_id == operation_id)
 
 
 def mark(connection: Connection, wanted: ImportMark, *, imported: int, already_there: int) -> None:

@@ -71,8 +71,12 @@ def import_drafts(
     return imported
 
 
+def named(connection: Connection, external_ids: Sequence[str]) -> dict[str, int]:
+    """Name the tickets that have these external ids, deleted ones included."""
+    found = connection.execute(EXISTING, {"external_ids": list(external_ids)}).all() if external_ids else []
+    return {row.external_id: row.id for row in found}
+
+
 def _existing(connection: Connection, external_ids: Sequence[str], new: dict[str, int]) -> dict[str, int]:
     """Name the ticket of each external id: of those just made, and of those that were there."""
-    old = [external_id for external_id in external_ids if external_id not in new]
-    found = connection.execute(EXISTING, {"external_ids": old}).all() if old else []
-    return {**new, **{row.external_id: row.id for row in found}}
+    return {**new, **named(connection, [external_id for external_id in external_ids if external_id not in new])}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-_AGO = "clock_timestamp() - CAST(:silent_s AS double precision) * interval '1 second'"
+_AGO = "now() - CAST(:silent_s AS double precision) * interval '1 second'"
 
-DUE = text("SELECT EXISTS (SELECT FROM mails WHERE state = 'waiting' AND next_try_at <= clock_timestamp())")
+DUE = text("SELECT EXISTS (SELECT FROM mails WHERE state = 'waiting' AND next_try_at <= now())")
 LEFT = text(f"SELECT EXISTS (SELECT FROM mails WHERE state = 'sending' AND taken_at < {_AGO})")  # noqa: S608 - our own
 
 WRITE = text("""
@@ -44,7 +44,7 @@ WHERE state = 'sending' AND handed_over_at < {_AGO}
 
 TAKE = text("""
 UPDATE mails SET state = 'sending', attempts = attempts + 1, taken_at = clock_timestamp()
-WHERE id = (SELECT id FROM mails WHERE state = 'waiting' AND next_try_at <= clock_timestamp()
+WHERE id = (SELECT id FROM mails WHERE state = 'waiting' AND next_try_at <= now()
             ORDER BY next_try_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING id, user_id, kind, message_id, happened_at, lines, attempts, attempts_allowed
 """)
@@ -87,7 +87,7 @@ WHERE {_MINE} AND state IN ('sending', 'unknown')
 
 POSTPONE = text("""
 UPDATE mails SET next_try_at = clock_timestamp() + CAST(:pause_s AS double precision) * interval '1 second'
-WHERE id IN (SELECT id FROM mails WHERE state = 'waiting' AND next_try_at <= clock_timestamp()
+WHERE id IN (SELECT id FROM mails WHERE state = 'waiting' AND next_try_at <= now()
              ORDER BY next_try_at, id FOR UPDATE SKIP LOCKED)
 """)
 

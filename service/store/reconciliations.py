@@ -97,6 +97,16 @@ DELETE FROM sessions WHERE id IN (
     ORDER BY LEAST(expires_at, revoked_at) LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
 
+# Few rows, and no index for this: they are gone after a month.
+PRUNE_IMPORTS = text("""
+WITH old AS (
+    SELECT id FROM imports WHERE finished_at < now() - CAST(:age_s AS double precision) * interval '1 second'
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+),
+parts AS (DELETE FROM import_parts p USING old WHERE p.import_id = old.id)
+DELETE FROM imports i USING old WHERE i.id = old.id
+""")
+
 SORT_KEYS = {"id": reconciliations.c.id, "requested_at": reconciliations.c.requested_at}
 
 
@@ -171,7 +181,8 @@ class PostgresReconciliations:
     def prune(self, *, runs_older_than_s: float, claims_older_than_s: float, limit: int) -> int:
         """Delete the oldest first, so that a batch is a walk along an index."""
         with statement(self._engine) as connection:
-            runs = connection.execute(PRUNE_RUNS, {"age_s": runs_older_than_s, "limit": limit}).rowcount
+            old = {"age_s": runs_older_than_s, "limit": limit}
+            runs = sum(connection.execute(prune, old).rowcount for prune in (PRUNE_RUNS, PRUNE_IMPORTS))
             aged = {"age_s": claims_older_than_s, "limit": limit}
             pruned = [connection.execute(prune, aged).rowcount for prune in (PRUNE_CLAIMS, PRUNE_KEYS, PRUNE_SESSIONS)]
         return runs + sum(pruned)

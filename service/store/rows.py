@@ -14,7 +14,9 @@ from service.store.tables import ticket_events, tickets
 
 MAX_BIGINT = 2**63 - 1
 
-TICKET_COLUMNS = tuple(column for column in tickets.columns if column.name not in {"deleted_at", "operation_id"})
+TICKET_COLUMNS = tuple(
+    column for column in tickets.columns if column.name not in {"deleted_at", "operation_id", "requeued_at"}
+)
 """What `ticket` reads, in the order of the table."""
 
 EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name not in {"operation_id", "xact"})

@@ -6,6 +6,7 @@ from sqlalchemy import Engine, RowMapping, text
 
 from service.domain.model import Cause, Level
 from service.store import rows
+from service.store.dispatch import TAKERS_AS_JSON, takers_from
 from service.store.engine import statement
 from service.usecases.ports.explanation import AHEAD_LIMIT, Act, Situation
 
@@ -37,8 +38,9 @@ SELECT {_TICKET}, holder.username AS agent, {_act("handed")}, {_act("entered")},
                ORDER BY o.priority, o.id LIMIT :ahead_limit + 1
            ) AS older
        ) END AS ahead,
-       ({_ROOM} 'junior') AS juniors, ({_ROOM} 'senior') AS seniors
+       ({_ROOM} 'junior') AS juniors, ({_ROOM} 'senior') AS seniors, takers.by_level AS takers
 FROM tickets t
+CROSS JOIN ({TAKERS_AS_JSON}) AS takers
 LEFT JOIN users holder ON holder.id = t.agent_id
 LEFT JOIN LATERAL (SELECT * FROM ticket_events e WHERE e.ticket_id = t.id AND e.epoch = t.epoch
                    ORDER BY e.id LIMIT 1) AS handed ON true
@@ -79,6 +81,7 @@ def _situation(row: RowMapping) -> Situation:
         warned=_read_act(row, "warned"),
         ahead=row["ahead"],
         with_room={Level.JUNIOR: row["juniors"], Level.SENIOR: row["seniors"]},
+        takers=takers_from(row["takers"]),
     )
 
 

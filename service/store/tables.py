@@ -25,12 +25,15 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TextClause,
     Uuid,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from service.store.import_tables import import_parts as import_parts
+from service.store.import_tables import imports as imports
 from service.store.mail_tables import mails as mails
 from service.store.mail_tables import notification_preferences as notification_preferences
 from service.store.schema import Xid8 as Xid8
@@ -38,6 +41,12 @@ from service.store.schema import metadata as metadata
 from service.store.schema import one_of, timestamp
 from service.store.webhook_tables import webhook_deliveries as webhook_deliveries
 from service.store.webhook_tables import webhooks as webhooks
+
+
+def _there(column: str) -> TextClause:
+    """Say that a column is not empty, for a partial index."""
+    return text(f"{column} IS NOT NULL")
+
 
 users = Table(
     "users",
@@ -90,7 +99,7 @@ agents = Table(
     one_of("availability", "available", "away"),
     CheckConstraint("capacity BETWEEN 1 AND 15", name="capacity_range"),
     CheckConstraint("held BETWEEN 0 AND capacity", name="held_within_capacity"),
-    Index("agents_away_since_idx", "away_since", postgresql_where=text("away_since IS NOT NULL")),
+    Index("agents_away_since_idx", "away_since", postgresql_where=_there("away_since")),
     Index("agents_auto_assign_idx", "id", postgresql_where=text("auto_assign")),
 )
 
@@ -125,25 +134,28 @@ tickets = Table(
     timestamp("deleted_at"),
     Column("operation_id", Uuid),
     Column("external_id", Text),
+    timestamp("requeued_at"),
     one_of("priority", "high", "medium", "low"),
     one_of("status", "open", "assigned", "in_progress", "resolved", "closed", "sold"),
     CheckConstraint("(status = 'open') = (agent_id IS NULL)", name="open_means_nobody"),
     CheckConstraint("(status = 'sold') = (sold_at IS NOT NULL)", name="sold_has_time"),
 )
 _IS_OPEN = text("status = 'open' AND deleted_at IS NULL")
+_IS_REQUEUED = text("status = 'open' AND deleted_at IS NULL AND requeued_at IS NOT NULL")
 _IS_UNRESOLVED = text("status IN ('open', 'assigned', 'in_progress') AND deleted_at IS NULL")
 _IS_HELD = text("status IN ('assigned', 'in_progress') AND deleted_at IS NULL")
 Index("tickets_open_idx", tickets.c.priority, tickets.c.id, postgresql_where=_IS_OPEN)
 Index("tickets_open_changed_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_OPEN)
+Index("tickets_requeued_idx", tickets.c.priority, tickets.c.requeued_at, postgresql_where=_IS_REQUEUED)
 Index("tickets_held_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_IS_HELD)
 _IS_RESOLVED = text("status = 'resolved' AND deleted_at IS NULL")
 Index("tickets_resolved_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_IS_RESOLVED)
 Index("tickets_unresolved_idx", tickets.c.id, postgresql_where=_IS_UNRESOLVED)
-Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=text("agent_id IS NOT NULL"))
-Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=text("customer_id IS NOT NULL"))
+Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_there("agent_id"))
+Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=_there("customer_id"))
 
-Index("tickets_operation_key", tickets.c.operation_id, unique=True, postgresql_where=text("operation_id IS NOT NULL"))
-Index("tickets_external_key", tickets.c.external_id, unique=True, postgresql_where=text("external_id IS NOT NULL"))
+Index("tickets_operation_key", tickets.c.operation_id, unique=True, postgresql_where=_there("operation_id"))
+Index("tickets_external_key", tickets.c.external_id, unique=True, postgresql_where=_there("external_id"))
 
 ticket_events = Table(
     "ticket_events",
@@ -166,24 +178,14 @@ ticket_events = Table(
 )
 Index("ticket_events_xact_idx", ticket_events.c.xact, ticket_events.c.id, postgresql_where=text("xact IS NOT NULL"))
 Index("ticket_events_ticket_idx", ticket_events.c.ticket_id, ticket_events.c.id)
-Index(
-    "ticket_events_agent_idx",
-    ticket_events.c.agent_id,
-    ticket_events.c.id,
-    postgresql_where=text("agent_id IS NOT NULL"),
-)
+Index("ticket_events_agent_idx", ticket_events.c.agent_id, ticket_events.c.id, postgresql_where=_there("agent_id"))
 Index(
     "ticket_events_from_agent_idx",
     ticket_events.c.from_agent_id,
     ticket_events.c.id,
-    postgresql_where=text("from_agent_id IS NOT NULL"),
+    postgresql_where=_there("from_agent_id"),
 )
-Index(
-    "ticket_events_operation_key",
-    ticket_events.c.operation_id,
-    unique=True,
-    postgresql_where=text("operation_id IS NOT NULL"),
-)
+Index("ticket_events_operation_key", ticket_events.c.operation_id, unique=True, postgresql_where=_there("operation_id"))
 
 event_cursors = Table(
     "event_cursors",
@@ -248,41 +250,6 @@ invariant_checks = Table(
     Column("ok", Boolean),
     Column("violations", BigInteger, nullable=False),
     timestamp("checked_at", now=True),
-)
-
-imports = Table(
-    "imports",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("format", Text, nullable=False),
-    Column("on_error", Text, nullable=False),
-    Column("status", Text, nullable=False, server_default="queued"),
-    Column("requested_by", BigInteger, ForeignKey("users.id")),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("lines", BigInteger, nullable=False),
-    Column("attempt", Integer, nullable=False, server_default=text("0")),
-    Column("line", BigInteger, nullable=False, server_default=text("0")),
-    Column("imported", BigInteger, nullable=False, server_default=text("0")),
-    Column("already_there", BigInteger, nullable=False, server_default=text("0")),
-    Column("bad", BigInteger, nullable=False, server_default=text("0")),
-    Column("errors", JSONB, nullable=False, server_default=text("'[]'")),
-    Column("error", Text),
-    timestamp("requested_at", now=True),
-    timestamp("started_at"),
-    timestamp("seen_at", now=True),
-    timestamp("finished_at"),
-    one_of("format", "csv", "ndjson"),
-    one_of("on_error", "skip", "abort"),
-    one_of("status", "queued", "running", "done", "stopped", "failed"),
-)
-Index("imports_unfinished_idx", imports.c.id, postgresql_where=text("status IN ('queued', 'running')"))
-
-import_parts = Table(
-    "import_parts",
-    metadata,
-    Column("import_id", BigInteger, ForeignKey("imports.id"), primary_key=True, autoincrement=False),
-    Column("place", Integer, primary_key=True, autoincrement=False),
-    Column("data", LargeBinary, nullable=False),
 )
 
 dispatches = Table(

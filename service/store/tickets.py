@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, insert, select, text, update
 
+from service.domain.errors import AlreadyExists
 from service.domain.model import Cause, Page, Ticket, TicketEvent
 from service.domain.service_levels import DEFAULT_TARGETS, Targets
-from service.store import import_jobs, moves, rows
+from service.store import import_jobs, imports, moves, rows
 from service.store.engine import statement, transaction
-from service.store.imports import import_drafts
 from service.store.paging import keyset_page
 from service.store.tables import ticket_events, tickets
 from service.store.ticket_filter import filtered
+from service.store.uniqueness import taken_values_as_facts
 from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.tickets import ImportedTicket, TicketChanges, TicketDraft, TicketFilter
@@ -23,12 +25,14 @@ _COLUMNS = ", ".join(f"t.{column.name}" for column in rows.TICKET_COLUMNS)
 
 CREATE = text(f"""
 WITH drafts AS (
-    SELECT * FROM unnest(CAST(:subjects AS text[]), CAST(:descriptions AS text[]), CAST(:priorities AS text[]))
-        WITH ORDINALITY AS d (subject, description, priority, place)
+    SELECT * FROM unnest(
+        CAST(:subjects AS text[]), CAST(:descriptions AS text[]), CAST(:priorities AS text[]),
+        CAST(:external_ids AS text[])
+    ) WITH ORDINALITY AS d (subject, description, priority, external_id, place)
 ),
 t AS (
-    INSERT INTO tickets (subject, description, priority, created_by, operation_id)
-    SELECT subject, description, priority, CAST(:actor_id AS bigint), CAST(:operation_id AS uuid)
+    INSERT INTO tickets (subject, description, priority, external_id, created_by, operation_id)
+    SELECT subject, description, priority, external_id, CAST(:actor_id AS bigint), CAST(:operation_id AS uuid)
     FROM drafts ORDER BY place
     ON CONFLICT (operation_id) WHERE operation_id IS NOT NULL DO NOTHING
     RETURNING *
@@ -39,6 +43,11 @@ history AS (
 )
 SELECT {_COLUMNS} FROM t ORDER BY id
 """)  # noqa: S608 - the columns are our own names
+
+_TAKEN = text("""
+SELECT id, external_id, deleted_at IS NOT NULL AS deleted FROM tickets
+WHERE external_id = ANY (CAST(:external_ids AS text[])) ORDER BY id LIMIT 1
+""")
 
 SORT_KEYS = {
     "id": tickets.c.id,
@@ -60,13 +69,15 @@ class PostgresTickets:
         self, drafts: Sequence[TicketDraft], *, actor_id: int | None, cause: Cause, operation_id: UUID | None = None
     ) -> list[Ticket]:
         """Write tickets and their first history lines by one statement, which commits by itself."""
-        with statement(self._engine) as connection:
+        external_ids = [draft.external_id for draft in drafts]
+        with _whose(self._engine, external_ids), taken_values_as_facts(), statement(self._engine) as connection:
             result = connection.execute(
                 CREATE,
                 {
                     "subjects": [draft.subject for draft in drafts],
                     "descriptions": [draft.description for draft in drafts],
                     "priorities": [draft.priority.value for draft in drafts],
+                    "external_ids": external_ids,
                     "actor_id": actor_id,
                     "cause": cause.value,
                     "operation_id": operation_id,
@@ -80,11 +91,16 @@ class PostgresTickets:
     ) -> list[ImportedTicket]:
         """Write what is new, and the mark, in one transaction."""
         with transaction(self._engine) as connection:
-            imported = import_drafts(connection, drafts, actor_id=actor_id) if drafts else []
+            imported = imports.import_drafts(connection, drafts, actor_id=actor_id) if drafts else []
             if mark is not None:
                 new = sum(found.is_new for found in imported)
                 import_jobs.mark(connection, mark, imported=new, already_there=len(imported) - new)
             return imported
+
+    def named(self, external_ids: Sequence[str]) -> dict[str, int]:
+        """Look them up by the unique index."""
+        with statement(self._engine) as connection:
+            return imports.named(connection, external_ids)
 
     @staticmethod
     def _of_operation(connection: Connection, operation_id: UUID | None) -> list[Ticket]:
@@ -189,3 +205,17 @@ class PostgresTickets:
                 request=request,
                 build=lambda row: rows.event(row._mapping),
             )
+
+
+@contextmanager
+def _whose(engine: Engine, external_ids: Sequence[str | None]) -> Iterator[None]:
+    """Name the ticket that has an external id which is taken. Raises `AlreadyExists`."""
+    try:
+        yield
+    except AlreadyExists as exc:
+        with statement(engine) as connection:
+            found = connection.execute(_TAKEN, {"external_ids": external_ids}).one_or_none()
+        if found is None:
+            raise
+        words = f"Ticket {found.id}{', which is deleted,' if found.deleted else ''} has the external id already"
+        raise AlreadyExists(words, ticket_id=found.id, **exc.facts) from exc

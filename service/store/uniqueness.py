@@ -14,6 +14,7 @@ _TAKEN = {
     "users_username_key": ("username", "This username is taken"),
     "users_email_key": ("email", "Another user has this email address"),
     "customers_email_key": ("email", "Another customer has this email address"),
+    "tickets_external_key": ("external_id", "Another ticket has this external id"),
     "agents_pkey": ("user_id", "This user has an agent's profile already"),
 }
 

@@ -69,7 +69,7 @@ WITH mine AS (
     ORDER BY d.next_try_at, d.id LIMIT 1
 )
 UPDATE webhook_deliveries AS d SET attempts = d.attempts + 1, last_tried_at = now()
-FROM mine, due WHERE d.id = due.id
+FROM mine, due WHERE d.id = due.id AND d.state = 'pending'
 RETURNING {", ".join(f"d.{column.name}" for column in DELIVERY_COLUMNS)},
           d.attempts - d.asked_at_attempt AS tries, mine.url, mine.secret, mine.old_secret, mine.failures
 """)  # noqa: S608 - the columns are our own names
@@ -177,7 +177,7 @@ class PostgresOutbox:
             connection.execute(LOCK, {"webhook_id": attempt.turn.webhook_id})
             if connection.execute(SETTLE, values).rowcount != 1:
                 return False
-            _note(connection, attempt, consequence, disable_after=disable_after)
+            _note(connection, attempt, outcome, consequence, disable_after=disable_after)
         return True
 
     def release(self, turn: Turn) -> None:
@@ -226,7 +226,9 @@ def _attempt(connection: Connection, turn: Turn, row: RowMapping) -> Attempt:
     )
 
 
-def _note(connection: Connection, attempt: Attempt, consequence: Consequence, *, disable_after: int) -> None:
+def _note(
+    connection: Connection, attempt: Attempt, outcome: Outcome, consequence: Consequence, *, disable_after: int
+) -> None:
     """Write down on the webhook what a try says about its receiver; disable it where that is enough."""
     webhook_id = attempt.turn.webhook_id
     if consequence.verdict is Verdict.DONE:
@@ -241,5 +243,5 @@ def _note(connection: Connection, attempt: Attempt, consequence: Consequence, *,
     if consequence.verdict is Verdict.DISABLE:
         connection.execute(DISABLE, {"webhook_id": webhook_id, "why": "the receiver answered 410 Gone"})
     elif given_up is not None and given_up >= disable_after:
-        why = f"{given_up} deliveries in a row were given up; the last one after {attempt.tries} tries"
+        why = f"{given_up} deliveries in a row were given up; at the last try: {outcome.error}"
         connection.execute(DISABLE, {"webhook_id": webhook_id, "why": why})

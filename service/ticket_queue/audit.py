@@ -132,13 +132,14 @@ class RedisQueueAudit(RedisLedgerAudit):
             page = _parse(self._client.lrange(self._keys.staging(token, priority), 0, count - 1))
         return tuple(entry for entry in page.entries if entry is not None)
 
-    def restage_first(self, *, token: str, priority: Priority, count: int, ids: Sequence[int]) -> None:
-        """LTRIM and LPUSH, in one transaction."""
+    def restage_first(self, *, token: str, priority: Priority, count: int, ids: Sequence[int], ttl_s: int) -> None:
+        """LTRIM and LPUSH, in one transaction, and EXPIRE: a list that was trimmed to nothing is another one."""
         key = self._keys.staging(token, priority)
         with errors_as_facts(), self._client.pipeline(transaction=True) as pipeline:
             pipeline.ltrim(key, count, -1)
             if ids:
                 pipeline.lpush(key, *reversed(ids))
+            pipeline.expire(key, ttl_s)
             pipeline.execute()
 
     def publish(self, *, token: str, lengths: Mapping[Priority, int]) -> bool:

@@ -85,9 +85,10 @@ class Desk:
 
 def glimpse(ticket: Ticket) -> Glimpse:
     """See of a ticket what is worth remembering."""
-    return Glimpse(
-        ticket_id=ticket.id, priority=ticket.priority, status=ticket.status, subject=ticket.subject[:SUBJECT_SEEN]
-    )
+    subject = ticket.subject
+    if len(subject) > SUBJECT_SEEN:
+        subject = f"{subject[: SUBJECT_SEEN - 1].rstrip()}…"
+    return Glimpse(ticket_id=ticket.id, priority=ticket.priority, status=ticket.status, subject=subject)
 
 
 class Desks:

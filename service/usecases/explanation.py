@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from service.domain.dispatch import DISPATCHED_TO
 from service.domain.errors import NotFound, QueueUnavailable
 from service.domain.model import Level, Principal, Priority, QueuedTicket, Role, Ticket, TicketStatus
 from service.domain.policy import QUEUES_BY_LEVEL
+from service.usecases.dispatch_report import can_be_given, prospect
 from service.usecases.explanation_words import words
+from service.usecases.ports.dispatch import Takers
 from service.usecases.ports.explanation import AHEAD_LIMIT, Act, Situation, SituationStore
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 
@@ -30,7 +33,7 @@ class QueuePlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """A ticket explained; `queue` and `may_take` are None unless it is open.
+    """A ticket explained; `queue`, `may_take` and `dispatch` are None unless it is open.
 
     `may_take` counts, for each level that may take it, the agents who are available and have room. `words` says it all
     again for a person, a sentence each.
@@ -43,7 +46,17 @@ class Explanation:
     warned: Act | None
     queue: QueuePlace | None
     may_take: Mapping[Level, int] | None
+    dispatch: Prospect | None
     words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """Whether an open ticket can be given to somebody unasked, who takes part in that, and the same in words."""
+
+    can_be_given: bool
+    takers: Mapping[Level, Takers]
+    words: str
 
 
 class Explanations:
@@ -72,6 +85,7 @@ class Explanations:
             warned=found.warned,
             queue=queue,
             may_take=may_take,
+            dispatch=None if may_take is None else _prospect(found),
             words=words(
                 found,
                 queued=None if queue is None else queue.queued,
@@ -101,6 +115,15 @@ class Explanations:
 
 def _may_see(viewer: Principal | None, ticket: Ticket) -> bool:
     return viewer is None or viewer.role is not Role.AGENT or ticket.agent_id == viewer.user_id
+
+
+def _prospect(found: Situation) -> Prospect:
+    priority = found.ticket.priority
+    return Prospect(
+        can_be_given=can_be_given(priority, found.takers),
+        takers={level: found.takers[level] for levels in DISPATCHED_TO[priority] for level in levels},
+        words=prospect(priority, found.takers),
+    )
 
 
 def _may_take(found: Situation) -> dict[Level, int]:

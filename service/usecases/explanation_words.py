@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from service.domain.model import Cause, Level
 from service.domain.policy import is_held
 from service.domain.wording import duration
+from service.usecases.dispatch_report import prospect
 from service.usecases.ports.explanation import AHEAD_LIMIT, Act, Situation
 
 _DONE: Mapping[Cause, str] = {
@@ -43,6 +44,7 @@ def words(
         sentences.append(f"It will go back unless it is begun: {_holder(found)} was {_warned(found.warned)}.")
     if found.ahead is not None and may_take is not None:
         sentences += [_rank(found, found.ahead), _queue(queued=queued, trusted=trusted), _takers(may_take)]
+        sentences.append(prospect(found.ticket.priority, found.takers))
     return tuple(sentences)
 
 

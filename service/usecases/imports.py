@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
+from uuid import UUID
 
 from service.domain.errors import Conflict, InvalidInput, NotFound, QueueUnavailable
+from service.domain.model import Page
 from service.usecases.ports.imports import (
     ImportJob,
     ImportMark,
@@ -20,6 +22,7 @@ from service.usecases.ports.imports import (
     ImportStore,
     OnError,
 )
+from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.reconcile import JobQueue
 from service.usecases.ticket_files import FileFormat, rows_of
 from service.usecases.ticket_import import ImportBatch, TicketImport
@@ -66,16 +69,29 @@ class Imports:
         format: FileFormat,  # noqa: A002 - the word for it
         on_error: OnError,
         actor_id: int | None,
+        operation_id: UUID | None = None,
     ) -> list[ImportBatch] | ImportJob:
         """Import a small upload, or keep a large one for a worker. `source` can be read twice.
 
-        Raises `InvalidInput` for a file that cannot be read at all, `StoreUnavailable`.
+        An upload with an `operation_id` is kept, small or large, before anything is imported: trying it again finds the
+        import there is, which goes on in the background where the first try died. Raises `InvalidInput` for a file that
+        cannot be read at all, `StoreUnavailable`.
         """
+        known = None if operation_id is None else self._store.of_operation(operation_id)
+        if known is not None:
+            return known
         head = source.read(SMALL_BYTES + 1)
-        if len(head) <= SMALL_BYTES and head.count(b"\n") <= SMALL_LINES:
+        is_small = len(head) <= SMALL_BYTES and head.count(b"\n") <= SMALL_LINES
+        if is_small and operation_id is None:
             batches = self._ticket_import.batches(io.BytesIO(head), format=format, actor_id=actor_id, on_error=on_error)
             return list(batches)
-        return self.hand_over(source, format=format, on_error=on_error, actor_id=actor_id)
+        source.seek(0)
+        next(rows_of(source, format), None)
+        job = self._keep(source, format, on_error, actor_id, operation_id)
+        if is_small:
+            return self._at_once(job, io.BytesIO(head))
+        self._call_worker(job)
+        return job
 
     def hand_over(
         self,
@@ -84,23 +100,24 @@ class Imports:
         format: FileFormat,  # noqa: A002 - the word for it
         on_error: OnError,
         actor_id: int | None,
+        operation_id: UUID,
     ) -> ImportJob:
-        """Keep an upload, however small, for a worker. `source` can be read twice.
+        """Keep an upload, however small, for a worker; trying the operation again finds the import there is.
 
         Raises `InvalidInput` for a file that cannot be read at all, `StoreUnavailable`.
         """
+        known = self._store.of_operation(operation_id)
+        if known is not None:
+            return known
         source.seek(0)
         next(rows_of(source, format), None)
-        job = self._keep(source, format, on_error, actor_id)
-        try:
-            self._enqueue(job)
-        except QueueUnavailable:
-            log.warning("import_waits_for_the_clock", extra={"import_id": job.id})
+        job = self._keep(source, format, on_error, actor_id, operation_id)
+        self._call_worker(job)
         return job
 
-    def latest(self, count: int = 10) -> list[ImportJob]:
-        """List the imports last asked for, the newest first."""
-        return self._store.latest(count)
+    def page(self, request: PageRequest, *, statuses: tuple[ImportStatus, ...] = ()) -> Page[ImportJob]:
+        """List imports, all of them or those of some states. Raises `InvalidInput` for a cursor or sort not ours."""
+        return self._store.page(request, statuses=statuses)
 
     def get(self, import_id: int) -> ImportJob:
         """Read how far an import has come. Raises `NotFound`."""
@@ -131,15 +148,52 @@ class Imports:
         for job in self._store.unfinished(silent_for_s=SILENT_FOR_S):
             self._enqueue(job)
 
-    def _keep(self, source: BinaryIO, format_: FileFormat, on_error: OnError, actor_id: int | None) -> ImportJob:
+    def _at_once(self, job: ImportJob, source: BinaryIO) -> list[ImportBatch] | ImportJob:
+        """Import what has been kept, batch by batch with its mark, unless somebody else has taken it up."""
+        begun = self._store.begin(job.id, silent_for_s=SILENT_FOR_S)
+        if begun is None:
+            return self.get(job.id)
+        try:
+            batches = list(self._batches(begun, source))
+        except Conflict:
+            return self.get(job.id)
+        except InvalidInput as exc:
+            self._store.finish(begun.id, begun.attempt, status=ImportStatus.FAILED, error=exc.detail)
+            raise
+        stopped = any(batch.stopped for batch in batches)
+        end = ImportStatus.STOPPED if stopped else ImportStatus.DONE
+        self._store.finish(begun.id, begun.attempt, status=end)
+        return batches
+
+    def _keep(
+        self,
+        source: BinaryIO,
+        format_: FileFormat,
+        on_error: OnError,
+        actor_id: int | None,
+        operation_id: UUID | None,
+    ) -> ImportJob:
         source.seek(0)
         size = lines = 0
         while part := source.read(PART_BYTES):
             size += len(part)
             lines += part.count(b"\n")
         source.seek(0)
-        wanted = ImportRequest(format=format_, on_error=on_error, requested_by=actor_id, size_bytes=size, lines=lines)
+        wanted = ImportRequest(
+            format=format_,
+            on_error=on_error,
+            requested_by=actor_id,
+            size_bytes=size,
+            lines=lines,
+            operation_id=operation_id,
+        )
         return self._store.request(wanted, iter(lambda: source.read(PART_BYTES), b""))
+
+    def _call_worker(self, job: ImportJob) -> None:
+        try:
+            self._enqueue(job)
+        except QueueUnavailable:
+            log.warning("import_waits_for_the_clock", extra={"import_id": job.id})
 
     def _enqueue(self, job: ImportJob) -> None:
         """Enqueue once for each attempt: a job cannot be enqueued again under its own id while it runs."""
@@ -148,7 +202,16 @@ class Imports:
     def _carry_on(self, job: ImportJob) -> ImportStatus:
         until = self._clock() + SLICE_S
         upload = io.BufferedReader(_Upload(self._store, job.id), PART_BYTES)
-        batches = self._ticket_import.batches(
+        for batch in self._batches(job, upload):
+            if batch.stopped:
+                return ImportStatus.STOPPED
+            if self._clock() >= until:
+                return ImportStatus.QUEUED
+        return ImportStatus.DONE
+
+    def _batches(self, job: ImportJob, upload: BinaryIO) -> Iterator[ImportBatch]:
+        """Import what the file has behind the import's position, noting it anew with each batch."""
+        return self._ticket_import.batches(
             upload,
             format=job.format,
             actor_id=job.requested_by,
@@ -156,12 +219,6 @@ class Imports:
             after_line=job.line,
             mark=lambda line, errors: ImportMark(import_id=job.id, attempt=job.attempt, line=line, errors=errors),
         )
-        for batch in batches:
-            if batch.stopped:
-                return ImportStatus.STOPPED
-            if self._clock() >= until:
-                return ImportStatus.QUEUED
-        return ImportStatus.DONE
 
     def _conclude(self, job: ImportJob, end: ImportStatus) -> None:
         if end is not ImportStatus.QUEUED:

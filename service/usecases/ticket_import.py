@@ -21,7 +21,7 @@ BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ImportedRow:
-    """A row's ticket; `ticket_id` is None in a dry run. `is_new` is False where it was there already."""
+    """A row's ticket; None for one that a dry run would make. `is_new` is False where it was there already."""
 
     line: int
     ticket_id: int | None
@@ -95,9 +95,11 @@ class TicketImport:
         """Import a file, yielding each batch once it is committed and queued.
 
         The rows before a bad one that stops the import are imported. `undisturbed` surrounds each transaction, so that
-        an interruption can wait for its end. Rows up to `after_line` are passed over. What `mark` says of a batch is
-        written with it. Raises `InvalidInput` for a file that cannot be read at all, `StoreUnavailable`, which names
-        the lines whose fate is unknown, and `Conflict` where a mark is not the import's own any more.
+        an interruption can wait for its end. A dry run says of each row whether it is there already, be it further up
+        in the file, and keeps the file's external ids in mind for that. Rows up to `after_line` are passed over. What
+        `mark` says of a batch is written with it. Raises `InvalidInput` for a file that cannot be read at all,
+        `StoreUnavailable`, which names the lines whose fate is unknown, and `Conflict` where a mark is not the import's
+        own any more.
         """
         finish = _Finish(self._tickets, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed, mark=mark)
         pending = _Pending()
@@ -125,16 +127,30 @@ class _Finish:
     dry_run: bool
     undisturbed: Callable[[], AbstractContextManager[object]]
     mark: Marking | None
+    seen: set[str] = field(default_factory=set)
+    """The external ids so far, in a dry run."""
 
     def __call__(self, pending: _Pending) -> ImportBatch:
         """Write a batch, unless there is nothing to write."""
-        rows = tuple(ImportedRow(line, None) for line in pending.lines)
+        rows = self._tried(pending) if self.dry_run else ()
         errors = tuple(pending.errors)
         mark = None if self.mark is None else self.mark(pending.line, errors)
         if (pending.drafts or mark is not None) and not self.dry_run:
             with self.undisturbed():
                 rows = self._write(pending, mark)
         return ImportBatch(rows=rows, errors=errors, line=pending.line, stopped=pending.stopped)
+
+    def _tried(self, pending: _Pending) -> tuple[ImportedRow, ...]:
+        """Say what would become of the rows."""
+        names = [draft.external_id for draft in pending.drafts if draft.external_id is not None]
+        known = self.tickets.named(names) if names else {}
+        rows: list[ImportedRow] = []
+        for line, draft in zip(pending.lines, pending.drafts, strict=True):
+            name = draft.external_id
+            rows.append(ImportedRow(line, known.get(name or ""), is_new=name not in known and name not in self.seen))
+            if name is not None:
+                self.seen.add(name)
+        return tuple(rows)
 
     def _write(self, pending: _Pending, mark: ImportMark | None) -> tuple[ImportedRow, ...]:
         try:

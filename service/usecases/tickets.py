@@ -8,7 +8,7 @@ from uuid import UUID
 
 from service.domain.errors import InvalidInput, NotFound
 from service.domain.model import Cause, Page, Principal, QueuedTicket, Role, Ticket, TicketEvent, TicketStatus
-from service.domain.ticket_rules import clean_description, clean_subject, clean_ticket
+from service.domain.ticket_rules import clean_description, clean_row, clean_subject
 from service.usecases.hints import follow, opened
 from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
@@ -37,7 +37,7 @@ class Tickets:
     def create(self, draft: TicketDraft, *, actor_id: int | None, operation_id: UUID | None = None) -> Ticket:
         """Create one ticket; trying again with the same `operation_id` returns the one created.
 
-        Raises `InvalidInput`, `StoreUnavailable`.
+        Raises `InvalidInput`, `AlreadyExists` (another ticket has the external id), `StoreUnavailable`.
         """
         [created] = self._store.create(
             [clean_draft(draft)], actor_id=actor_id, cause=Cause.CREATE, operation_id=operation_id
@@ -74,6 +74,10 @@ class Tickets:
         ]
         opened(self._queue, self._places, new)
         return imported
+
+    def named(self, external_ids: Sequence[str]) -> dict[str, int]:
+        """Say which tickets have these external ids, deleted ones included. Raises `StoreUnavailable`."""
+        return self._store.named(external_ids)
 
     def get(self, ticket_id: int, *, viewer: Principal) -> Ticket:
         """Read one ticket. Raises `NotFound`, also for an agent who asks for somebody else's."""
@@ -124,10 +128,13 @@ class Tickets:
 
 def clean_draft(draft: TicketDraft) -> TicketDraft:
     """Trim and check a draft's texts. Raises `InvalidInput` naming every bad field."""
-    subject, description, priority = clean_ticket(
-        subject=draft.subject, description=draft.description, priority=draft.priority
+    subject, description, priority, external_id = clean_row(
+        subject=draft.subject,
+        description=draft.description,
+        priority=draft.priority,
+        external_id=draft.external_id or "",
     )
-    return TicketDraft(subject=subject, description=description, priority=priority)
+    return TicketDraft(subject=subject, description=description, priority=priority, external_id=external_id)
 
 
 def clean_changes(changes: TicketChanges) -> TicketChanges:

@@ -20,9 +20,12 @@ TIDY_EVERY_S = 3600.0
 RECEIVERS_AT_ONCE = 8
 TURN_SENDS = 20
 """Deliveries to one receiver before the others have their turn."""
+TURN_S = 2.0
+"""Seconds after which a turn ends, with the delivery that is under way."""
 RUN_S = 10.0
 """How long one run begins turns, seconds: other messages wait for the same worker."""
 LOOK_EVERY_S = 0.25
+HEADERS = {"Content-Type": "application/json", "User-Agent": "Fairdeal-Webhooks/1", "Connection": "close"}
 PAGE = 1_000
 """Lines of history read at a time."""
 
@@ -42,6 +45,7 @@ class WebhookSending:
         clock: Callable[[], float],
         now: Callable[[], datetime],
         chance: Callable[[], float],
+        run_s: float = RUN_S,
     ) -> None:
         """`timeout_s` is the longest that the courier takes; `chance` returns a random number from 0 to 1."""
         self._outbox = outbox
@@ -53,13 +57,14 @@ class WebhookSending:
         self._clock = clock
         self._now = now
         self._chance = chance
+        self._run_s = run_s
 
     def run(self) -> int:
         """Spread and send until nothing is due or the time is up, and count what was sent. Raises `StoreUnavailable`.
 
         A receiver that takes long keeps its own thread waiting; the others are served meanwhile, in threads beside it.
         """
-        until, sent = self._clock() + RUN_S, 0
+        until, sent = self._clock() + self._run_s, 0
         turns: set[Future[int]] = set()
         with ThreadPoolExecutor(RECEIVERS_AT_ONCE, thread_name_prefix="webhooks") as pool:
             while True:
@@ -68,7 +73,7 @@ class WebhookSending:
                     turn = self._outbox.take_turn(lease_s=self._lease_s)
                     if turn is None:
                         break
-                    turns.add(pool.submit(self._serve, turn))
+                    turns.add(pool.submit(self._serve, turn, until))
                 if not turns:
                     return sent
                 done, turns = wait(turns, timeout=LOOK_EVERY_S, return_when=FIRST_COMPLETED)
@@ -86,11 +91,11 @@ class WebhookSending:
         while self._outbox.spread(limit=PAGE) and self._clock() < until:
             pass
 
-    def _serve(self, turn: Turn) -> int:
-        """Send to one receiver what is due, up to a number, or until something goes wrong."""
-        sent = 0
+    def _serve(self, turn: Turn, until: float) -> int:
+        """Send to one receiver what is due, up to a number and a time, or until something goes wrong."""
+        sent, until = 0, min(until, self._clock() + TURN_S)
         try:
-            while sent < TURN_SENDS:
+            while sent < TURN_SENDS and self._clock() < until:
                 attempt = self._outbox.next_attempt(turn, lease_s=self._lease_s)
                 if attempt is None:
                     break
@@ -118,7 +123,7 @@ class WebhookSending:
             timestamp=int(self._now().timestamp()),
             body=body,
         )
-        return {"Content-Type": "application/json", "User-Agent": "Fairdeal-Webhooks/1", **signed}, body
+        return {**HEADERS, **signed}, body
 
     def _consequence(self, attempt: Attempt, verdict: Verdict) -> Consequence:
         if verdict is Verdict.DONE:

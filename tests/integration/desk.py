@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from redis import Redis
 from sqlalchemy import Engine, text
 
@@ -22,6 +24,10 @@ OPEN = text("SELECT priority, id FROM tickets WHERE status = 'open' AND deleted_
 HELD = text(
     "SELECT agent_id, id FROM tickets WHERE status IN ('assigned', 'in_progress') AND deleted_at IS NULL ORDER BY id"
 )
+
+Make = Callable[..., int]
+MakeMany = Callable[..., list[int]]
+"""How tests make an agent, and tickets."""
 
 Queues = dict[str, list[int]]
 Hands = dict[int, list[int]]
@@ -55,3 +61,9 @@ def as_hinted(client: Redis, keys: Keys) -> tuple[Queues, Hands]:
     queues = {priority.value: [int(n) for n in client.lrange(keys.queue(priority), 0, -1)] for priority in Priority}
     found = client.scan_iter(keys.held_pattern)
     return queues, {keys.agent_of(key): sorted(int(n) for n in client.smembers(key)) for key in found}
+
+
+def check_agreement(engine: Engine, client: Redis, keys: Keys, *, when: object = None) -> None:
+    """Queues and hands are in Redis as PostgreSQL has them, and no claim is in flight."""
+    assert as_hinted(client, keys) == as_decided(engine), when
+    assert client.zcard(keys.claims) == 0, when

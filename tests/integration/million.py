@@ -9,7 +9,7 @@ from service.store.tables import metadata
 AGENTS, SESSIONS, CLAIMS, FINISHED, HELD_BY_EACH = 5_000, 20_000, 20_000, 900_000, 4
 EVENTS = 300_000
 FIRST_OPEN = FINISHED + AGENTS * HELD_BY_EACH + 1
-OPEN = 100_000
+OPEN, REQUEUED = 100_000, 300
 
 LOAD = (
     # No trigger runs while loading (superuser): the counter of held tickets is written as the triggers would have it.
@@ -37,8 +37,8 @@ LOAD = (
     f"""INSERT INTO tickets (subject, status, agent_id, epoch, assigned_at)
         SELECT 'Ticket', 'assigned', 1 + n % {AGENTS}, 1, now() - n * interval '1 s'
         FROM generate_series(1, {AGENTS * HELD_BY_EACH}) AS n""",
-    f"""INSERT INTO tickets (subject, priority, created_at, updated_at)
-        SELECT 'Ticket', (ARRAY['low', 'medium', 'high'])[1 + n % 3], at, at
+    f"""INSERT INTO tickets (subject, priority, created_at, updated_at, requeued_at)
+        SELECT 'Ticket', (ARRAY['low', 'medium', 'high'])[1 + n % 3], at, at, CASE WHEN n <= {REQUEUED} THEN at END
         FROM generate_series(1, {OPEN}) AS n,
              LATERAL (SELECT now() - interval '1 day' + n * interval '0.86 s' AS at) AS moment""",
     f"""INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, epoch)

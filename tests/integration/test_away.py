@@ -18,11 +18,9 @@ from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.away import AwayReturns, pause_s
 from service.usecases.ports.away import LongAway
-from tests.integration.desk import Desk, as_decided, as_hinted
+from tests.integration.desk import Desk, Make, MakeMany, as_decided, as_hinted
 from tests.integration.waiting import wait_until_blocked
 
-Make = Callable[..., int]
-MakeMany = Callable[..., list[int]]
 GRACE_S = 900
 
 

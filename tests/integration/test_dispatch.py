@@ -254,3 +254,12 @@ def test_a_long_backlog_is_left_to_another_job_in_between(
     done = dispatcher(engine, queue, calls=calls, tick_s=11.0).run(trigger="test")
     assert done.ended is Ended.OUT_OF_TIME
     assert calls == ["call"]
+
+
+def test_a_share_keeps_its_limits_while_redis_is_away(engine: Engine, make_agent: Make, make_tickets: MakeMany) -> None:
+    make_tickets(2, "high")
+    make_tickets(2, "low")
+    ann, ben = (willing(make_agent, name, level="senior") for name in ("ann", "ben"))
+    queue = MemoryTicketQueue()
+    queue.is_down = True
+    assert given(dispatcher(engine, queue).run(trigger="test")) == {ann: [1, 3], ben: [2, 4]}

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from service.api.app import create_app
 from service.bootstrap import Container, build_container
@@ -17,6 +17,7 @@ from service.domain.model import Priority
 from service.ticket_queue.keys import Keys
 from service.usecases.ports.people import AgentDraft
 from service.usecases.ports.reconcile import Tier
+from service.usecases.ports.tickets import TicketChanges
 
 PASSWORD = "Correct-horse-7"
 
@@ -41,7 +42,7 @@ def test_backlog_and_fetches_are_shown(container: Container, client: FlaskClient
     assert shown["fairdeal_open_tickets", "medium"] == 5
     assert shown["fairdeal_queue_depth", "high"] == 2
     assert shown["fairdeal_queue_trusted",] == 1
-    assert shown["fairdeal_oldest_open_seconds",] > 0
+    assert shown["fairdeal_oldest_open_seconds", "high"] > 0
     assert shown["fairdeal_inversions",] == 0
     assert shown["fairdeal_fetches_total", "queue"] == 1
     assert shown["fairdeal_tickets_assigned_total",] == 15
@@ -73,3 +74,43 @@ def test_a_part_that_is_away_is_shown_as_such(engine: Engine, settings: Settings
     finally:
         built.close()
     assert shown["fairdeal_up", part] == 0
+
+
+def set_back(engine: Engine, column: str, ticket: int, *, hours: int) -> None:
+    change = text(f"UPDATE tickets SET {column} = {column} - :hours * interval '1 hour' WHERE id = :id")
+    with engine.begin() as connection:
+        connection.execute(change, {"id": ticket, "hours": hours})
+
+
+def test_a_ticket_waits_from_its_creation_whatever_is_edited_about_it(
+    container: Container, client: FlaskClient, engine: Engine, make_tickets: Any
+) -> None:
+    old, *_ = make_tickets(3)
+    make_tickets(1, "high")
+    set_back(engine, "created_at", old, hours=5)
+    container.tickets.update(old, TicketChanges(subject="Still on fire"), actor_id=None)
+    shown = scrape(client)
+    assert 5 * 3_600 <= shown["fairdeal_oldest_open_seconds", "medium"] < 6 * 3_600
+    assert shown["fairdeal_oldest_open_seconds", "high"] < 1_800
+    assert shown["fairdeal_oldest_open_seconds", "low"] == 0
+    targets = {p: shown["fairdeal_assign_target_seconds", p] for p in ("high", "medium", "low")}
+    assert targets == {"high": 1_800, "medium": 14_400, "low": 86_400}
+    late = {p: shown["fairdeal_oldest_open_overdue", p] for p in ("high", "medium", "low")}
+    assert late == {"high": 0, "medium": 1, "low": 0}
+    container.tickets.delete(old, actor_id=None)
+    assert scrape(client)["fairdeal_oldest_open_overdue", "medium"] == 0
+
+
+def test_a_ticket_that_came_back_waits_from_then_on(
+    container: Container, client: FlaskClient, engine: Engine, make_tickets: Any, make_agent: Any
+) -> None:
+    (ticket,), ann = make_tickets(1), make_agent()
+    set_back(engine, "created_at", ticket, hours=50)
+    container.assignments.fetch(ann)
+    container.lifecycle.release(ann, ticket, reason="not mine")
+    assert scrape(client)["fairdeal_oldest_open_seconds", "medium"] < 3_600
+    set_back(engine, "requeued_at", ticket, hours=5)
+    make_tickets(1)
+    assert 5 * 3_600 <= scrape(client)["fairdeal_oldest_open_seconds", "medium"] < 6 * 3_600
+    container.assignments.fetch(ann, limit=1)
+    assert scrape(client)["fairdeal_oldest_open_seconds", "medium"] < 3_600

@@ -19,14 +19,11 @@ from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.ports.queue import Popped
 from service.usecases.ports.tickets import Buyer, TicketChanges, TicketDraft
-from tests.integration.desk import Desk, as_decided, as_hinted
+from tests.integration.desk import Desk, Make, MakeMany, check_agreement
 
 ADMINS, AGENTS, TICKETS, ROUNDS, ACTS, LONGEST_DELAY_S = 3, 4, 30, 15, 5, 0.01
 KIM = Buyer(name="Kim", email="kim@example.com")
 IDS = text("SELECT id, status FROM tickets WHERE deleted_at IS NULL AND status <> 'sold' ORDER BY id")
-
-Make = Callable[..., int]
-MakeMany = Callable[..., list[int]]
 
 
 class JitteryQueue(ConfirmingTicketQueue):
@@ -166,6 +163,6 @@ def test_after_each_quarrel_over_the_same_tickets_queue_and_hands_are_exact(
             for future in [pool.submit(each.work, start) for each in people]:
                 future.result()
             assert wait_until(lambda: redis_client.zcard(keys.claims) == 0, 10), number
-            assert as_hinted(redis_client, keys) == as_decided(engine), number
+            check_agreement(engine, redis_client, keys, when=number)
     jittery.close()
     assert sum(each.done for each in people) > ROUNDS * ACTS, "most of what was tried was refused"

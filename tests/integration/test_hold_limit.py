@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,11 +19,9 @@ from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.hold_limit import HoldLimits, pause_s
 from service.usecases.ports.hold_limit import Limited
 from service.usecases.ports.tickets import TicketDraft
-from tests.integration.desk import Desk, as_decided, as_hinted
+from tests.integration.desk import Desk, Make, MakeMany, as_decided, as_hinted
 from tests.integration.waiting import LIMIT, let_pass, wait_until_blocked
 
-Make = Callable[..., int]
-MakeMany = Callable[..., list[int]]
 UNTIL_WARNED = LIMIT.limit_s - LIMIT.warning_s + 1
 UNTIL_BACK = LIMIT.warning_s + 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -20,11 +19,9 @@ from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.ports.away import LongAway
 from service.usecases.ports.people import AgentChanges
 from service.usecases.ports.tickets import Buyer, TicketChanges, TicketDraft
-from tests.integration.desk import Desk, as_decided, as_hinted
+from tests.integration.desk import Desk, Make, MakeMany, as_decided, as_hinted
 from tests.integration.waiting import lose_untouched
 
-Make = Callable[..., int]
-MakeMany = Callable[..., list[int]]
 KIM = Buyer(name="Kim", email="kim@example.com")
 
 

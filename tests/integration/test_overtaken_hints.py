@@ -16,10 +16,8 @@ from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.ports.people import AgentChanges
 from service.usecases.ports.queue import Popped
 from service.usecases.ports.tickets import TicketChanges, TicketDraft
-from tests.integration.desk import Desk, as_decided, as_hinted
+from tests.integration.desk import Desk, Make, MakeMany, check_agreement
 
-Make = Callable[..., int]
-MakeMany = Callable[..., list[int]]
 Act = Callable[[], object]
 
 
@@ -84,9 +82,7 @@ class Scene:
         return lambda: self.prompt.lifecycle.assign(ticket_id, agent_id=agent_id, actor_id=None)
 
     def check(self) -> None:
-        queues, hands = as_hinted(self.client, self.keys)
-        assert (queues, hands) == as_decided(self.engine)
-        assert self.client.zcard(self.keys.claims) == 0
+        check_agreement(self.engine, self.client, self.keys)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from service.domain.hold_limit import HoldLimit
 from service.domain.model import Cause, Page, Priority, QueuedTicket, TicketStatus
 from service.domain.service_levels import DEFAULT_TARGETS, Targets
 from service.store.assignments import PostgresAssignments
+from service.store.backlog import PostgresBacklog
 from service.store.desks import PostgresDesks
 from service.store.engine import make_engine
 from service.store.hold_limit import PostgresHoldLimit
@@ -28,7 +29,7 @@ from service.usecases.ports.explanation import AHEAD_LIMIT
 from service.usecases.ports.paging import COUNT_LIMIT, PageRequest
 from service.usecases.ports.tickets import Buyer, TicketDraft, TicketFilter
 from tests.integration.explaining import explained
-from tests.integration.million import AGENTS, FIRST_OPEN, HELD_BY_EACH, OPEN, fill
+from tests.integration.million import AGENTS, FIRST_OPEN, HELD_BY_EACH, OPEN, REQUEUED, fill
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +207,18 @@ def test_a_ticket_is_explained_by_a_bounded_count_of_those_ahead(big: Engine) ->
         assert "tickets_open_idx" in plan.indexes(), plan.told()
         assert plan.most_rows <= AHEAD_LIMIT + 1, plan.told()
         assert plan.buffers <= 600, plan.told()
+
+
+def test_the_longest_wait_is_found_at_the_head_of_two_indexes(big: Engine) -> None:
+    """Of those that came back, one entry; of the others the first, behind those that came back and are older."""
+    with explained(big) as plans:
+        PostgresBacklog(big).backlog()
+    _, *oldest = plans
+    assert len(oldest) == len(Priority)
+    for plan in oldest:
+        assert plan.indexes() == {"tickets_open_idx", "tickets_requeued_idx"}, plan.told()
+        assert plan.most_rows <= REQUEUED, plan.told()
+        assert plan.buffers <= 200, plan.told()
 
 
 def tickets(*, sort: str = "id", **wanted: object) -> Act:

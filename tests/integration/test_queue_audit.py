@@ -142,12 +142,14 @@ def test_the_quarantine_is_bounded_and_keeps_the_newest(
     assert redis_client.lrange(keys.quarantine, 0, -1) == poison[50:]
 
 
-def test_the_head_of_a_staged_list_can_be_replaced(audit: RedisQueueAudit) -> None:
+def test_the_head_of_a_staged_list_can_be_replaced(audit: RedisQueueAudit, redis_client: Redis, keys: Keys) -> None:
     audit.stage(token="t", priority=MEDIUM, ids=[1, 2, 3, 4, 5], ttl_s=60)
     assert audit.staged_first(token="t", priority=MEDIUM, count=3) == (1, 2, 3)
-    audit.restage_first(token="t", priority=MEDIUM, count=3, ids=[2, 3])
+    audit.restage_first(token="t", priority=MEDIUM, count=3, ids=[2, 3], ttl_s=60)
     assert audit.staged_first(token="t", priority=MEDIUM, count=9) == (2, 3, 4, 5)
-    audit.restage_first(token="t", priority=MEDIUM, count=4, ids=[])
+    audit.restage_first(token="t", priority=MEDIUM, count=4, ids=[6], ttl_s=60)
+    assert 0 < redis_client.ttl(keys.staging("t", MEDIUM)) <= 60, "another list, which vanishes as well"
+    audit.restage_first(token="t", priority=MEDIUM, count=1, ids=[], ttl_s=60)
     assert audit.staged_first(token="t", priority=MEDIUM, count=9) == ()
 
 
@@ -271,7 +273,7 @@ def test_a_server_that_is_away_is_a_fact(keys: Keys) -> None:
         lambda: audit.quarantine(["x"]),
         lambda: audit.snapshot_claimed(token="t"),
         lambda: audit.staged_first(token="t", priority=MEDIUM, count=1),
-        lambda: audit.restage_first(token="t", priority=MEDIUM, count=1, ids=[]),
+        lambda: audit.restage_first(token="t", priority=MEDIUM, count=1, ids=[], ttl_s=60),
         lambda: audit.open_claims(older_than_s=0),
         audit.claimed,
         audit.broken_claims,

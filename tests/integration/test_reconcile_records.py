@@ -79,6 +79,18 @@ def test_a_full_run_prunes_old_runs_and_claims(world: World, make_agent: Callabl
     assert world.runs.get(kept.id) == kept
 
 
+def test_a_full_run_prunes_imports_that_were_over_long_ago(world: World) -> None:
+    world.sql(
+        "INSERT INTO imports (format, on_error, size_bytes, lines, status, finished_at, requested_at)"
+        " SELECT 'csv', 'skip', 1, 1, CASE WHEN days IS NULL THEN 'queued' ELSE 'done' END,"
+        " now() - days * interval '1 day', now() - interval '60 days' FROM unnest(ARRAY[29, 31, 40, NULL]) AS days"
+    )
+    world.sql("INSERT INTO import_parts (import_id, place, data) SELECT id, 0, 'x' FROM imports")
+    world.full()
+    assert sorted(map(tuple, world.sql("SELECT status FROM imports"))) == [("done",), ("queued",)]
+    assert world.sql("SELECT count(*) FROM import_parts") == [(2,)]
+
+
 def test_a_full_run_prunes_sessions_that_were_over_long_ago(world: World, make_user: Callable[..., int]) -> None:
     world.sql(
         "INSERT INTO sessions (id, user_id, refresh_jti, expires_at, revoked_at)"

@@ -108,3 +108,14 @@ def test_all_of_unicode_that_may_be_stored_arrives(container: Container, engine:
     with engine.connect() as connection:
         row = connection.execute(text("SELECT subject, description FROM tickets")).one()
     assert tuple(row) == (subject, "a\tb\r\nc")
+
+
+def test_a_dry_run_says_what_is_there_already_and_writes_nothing(container: Container, engine: Engine) -> None:
+    load(container, "subject,external_id\nOne,a\n")
+    rows = "".join(f"Ticket {n},{n}\n" for n in range(1_200))
+    batches = load(container, f"subject,external_id\nOnce more,a\n{rows}Twice,7\nNo name,\nNone,\n", dry_run=True)
+    tried = [row for batch in batches for row in batch.rows]
+    assert [(row.line, row.ticket_id) for row in tried if not row.is_new] == [(2, 1), (1_203, None)]
+    assert len(tried) == 1_204
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM tickets")).scalar_one() == 1

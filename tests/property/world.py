@@ -14,6 +14,7 @@ from service.domain.hold_limit import HoldLimit
 from service.domain.model import Availability, Level, Priority, TicketStatus
 from service.store.agents import PostgresAgents
 from service.store.assignments import PostgresAssignments
+from service.store.dispatch import PostgresDispatch
 from service.store.hold_limit import PostgresHoldLimit
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
@@ -31,6 +32,8 @@ from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
+from service.usecases.dealing import Dealer
+from service.usecases.dispatch import Dispatcher
 from service.usecases.history import History
 from service.usecases.hold_limit import HoldLimits
 from service.usecases.invariants import Invariants
@@ -64,6 +67,16 @@ HIRE_USER = text("INSERT INTO users (username, role, password_hash) VALUES (:nam
 HIRE_AGENT = text("INSERT INTO agents (id, level, capacity) VALUES (:id, :level, :capacity)")
 
 
+class NoCalls:
+    """Nobody is there to do a job."""
+
+    def call(self, _: str) -> bool:
+        return True
+
+    def began(self, _: str) -> None:
+        return
+
+
 class World:
     """Everything wired as in production, but for clocks that a test moves and threads that would make it guess."""
 
@@ -88,6 +101,16 @@ class World:
         self.history = History(store=self._failing(PostgresHistory(engine)), tickets=ticket_store, agents=agent_store)
         self.hold_limits = HoldLimits(
             store=self._failing(PostgresHoldLimit(engine)), queue=queue, places=places, limit=HOLD_LIMIT
+        )
+        self.dispatcher = Dispatcher(
+            store=self._failing(PostgresDispatch(engine)),
+            assignments=store,
+            dealer=Dealer(store=store, queue=queue, places=places),
+            leases=self._failing(PostgresLeases(engine)),
+            calls=NoCalls(),
+            holder="test",
+            clock=self.clock,
+            sleep=self.clock.sleep,
         )
         self.reconciler = Reconciler(
             queue=queue,

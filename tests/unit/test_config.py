@@ -57,6 +57,10 @@ def test_a_lease_is_not_compared_with_a_timeout_that_is_bad_itself() -> None:
         ("HOST", "\udcff", "must be plain text"),
         ("ASSIGN_MINUTES", "30", "must name minutes for each priority, as in high=30,medium=240,low=1440, each from 1"),
         ("RESOLVE_MINUTES", "high=1,medium=2", "must name minutes for each priority, as in high=30,medium=240"),
+        ("SMTP_URL", "mail.example:587", "must look like smtp://user:password@mail.example:587 or smtps://"),
+        ("SMTP_URL", "smtp://mail.example?starttls=maybe", "may end in ?starttls=required or no, and verify=yes or no"),
+        ("MAIL_FROM", "nobody", "must look like fairdeal@example.com or Fairdeal <fairdeal@example.com>"),
+        ("PUBLIC_URL", "fairdeal.example.com", "must look like https://fairdeal.example.com"),
         ("ADMIN_USERNAME", "no spaces", "must be 3 to 64 letters (a-z, A-Z), digits or any of . _ - @ +"),
         ("ADMIN_PASSWORD", "weak", "must have at least 8 characters; must contain an upper-case letter; must contain"),
     ],
@@ -68,7 +72,7 @@ def test_a_bad_value_is_told_with_what_would_be_right(name: str, value: str, wor
     assert found[name].endswith(f"({Settings.model_fields[name.lower()].description})")
 
 
-@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "ADMIN_PASSWORD", "DATABASE_URL", "REDIS_URL"])
+@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "ADMIN_PASSWORD", "DATABASE_URL", "REDIS_URL", "SMTP_URL"])
 def test_a_bad_secret_is_never_repeated(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(GOOD | {name: "zq-zq-zq"})
@@ -80,6 +84,12 @@ def test_what_is_missing_is_told_with_its_meaning() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load({})
     assert [line.split(" (")[0] for line in caught.value.problems] == [f"{name}: is not set" for name in GOOD]
+
+
+def test_what_webhooks_may_lead_to_is_checked_at_the_start() -> None:
+    said = problems(WEBHOOK_ALLOW="10.0.0.0/8,10.0.0.1/8")["WEBHOOK_ALLOW"]
+    assert said.startswith("'10.0.0.1/8' is neither a network")
+    assert load(GOOD | {"WEBHOOK_ALLOW": "hooks.internal"}).webhook_allowed.names == {"hooks.internal"}
 
 
 @pytest.mark.parametrize(("limit_s", "warning_s"), [("0", 1), ("2", 1), ("600", 300), ("604800", 3_600)])

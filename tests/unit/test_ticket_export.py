@@ -113,7 +113,8 @@ def run(store: Walked, *args: str) -> Any:
 def test_the_command_writes_what_is_asked_for(tmp_path: Any) -> None:
     store = Walked([a_ticket(7), a_ticket(8)])
     path = tmp_path / "some.ndjson"
-    words = "--status sold --status open --priority high --agent-id 2 --search x --created-after 2026-01-31"
+    words = "--status sold --status open --priority high --agent-id 2 --search x --created-after 2026-01-31 --overdue"
+    words += " --external-id INC-1"
     result = run(store, "--format", "ndjson", "-o", str(path), *words.split())
     assert (result.exit_code, result.stdout) == (0, "")
     assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == [7, 8]
@@ -122,6 +123,8 @@ def test_the_command_writes_what_is_asked_for(tmp_path: Any) -> None:
         priorities=(Priority.HIGH,),
         agent_id=2,
         text="x",
+        overdue=True,
+        external_id="INC-1",
         created_after=datetime(2026, 1, 31, tzinfo=UTC),
     )
 

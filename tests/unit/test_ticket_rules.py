@@ -12,8 +12,8 @@ from service.domain.ticket_rules import (
     clean_description,
     clean_note,
     clean_remark,
+    clean_row,
     clean_subject,
-    clean_ticket,
     parse_priority,
 )
 
@@ -104,6 +104,7 @@ def test_no_rule_repeats_what_was_given(rule: Callable[[object], object]) -> Non
 
 def test_every_bad_field_of_a_ticket_is_named_at_once() -> None:
     with pytest.raises(InvalidInput) as refused:
-        clean_ticket(subject=" ", description=None, priority="urgent")
+        clean_row(subject=" ", description=None, priority="urgent", external_id="")
     assert [error["field"] for error in refused.value.facts["errors"]] == ["subject", "description", "priority"]
-    assert clean_ticket(subject=" a ", description="b", priority="HIGH") == ("a", "b", Priority.HIGH)
+    found = clean_row(subject=" a ", description="b", priority="HIGH", external_id=" c ")
+    assert found == ("a", "b", Priority.HIGH, "c")

@@ -7,6 +7,7 @@ from flask import Response
 from service.api import answers
 from service.api.access import allow, caller
 from service.api.openapi import outcomes, resource
+from service.api.schemas.dispatch import DispatchAnswer, dispatch_json
 from service.api.schemas.ops import (
     InvariantsAnswer,
     InvariantsQuery,
@@ -33,6 +34,13 @@ ops = resource("ops", "/api/ops", tag="Operations")
 def read_queue() -> Response:
     """Read the queue in figures."""
     return answers.answer(queue_json(services().queue_stats.read()))
+
+
+@ops.get("/dispatch", responses=outcomes(200, DispatchAnswer))
+@allow(Role.OPERATOR, Role.ADMIN)
+def read_dispatch() -> Response:
+    """Read who is given tickets unasked, what was given lately, and what can be given to nobody."""
+    return answers.answer(dispatch_json(services().dispatch_report.read()))
 
 
 @ops.get("/invariants", responses=outcomes(200, InvariantsAnswer, QueueUnavailable))

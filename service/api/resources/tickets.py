@@ -14,8 +14,8 @@ from service.api.openapi import outcomes, resource
 from service.api.schemas.paging import Paging
 from service.api.schemas.tickets import (
     EventPage,
+    NewTicketInput,
     TicketAnswer,
-    TicketInput,
     TicketPage,
     TicketPatch,
     TicketPath,
@@ -25,7 +25,15 @@ from service.api.schemas.tickets import (
     ticket_json,
 )
 from service.api.services import services
-from service.domain.errors import AgentAtCapacity, AgentAway, AgentInactive, IllegalMove, NotFound, StaleEpoch
+from service.domain.errors import (
+    AgentAtCapacity,
+    AgentAway,
+    AgentInactive,
+    AlreadyExists,
+    IllegalMove,
+    NotFound,
+    StaleEpoch,
+)
 from service.domain.model import Role, Ticket
 
 tickets = resource("tickets", "/api/tickets", tag="Tickets", about="Tickets as records")
@@ -56,11 +64,15 @@ def list_tickets(query: TicketQuery) -> Response:
     return answers.page(found, describer(found.items))
 
 
-@tickets.post("", responses=outcomes(201, TicketAnswer))
+@tickets.post("", responses=outcomes(201, TicketAnswer, AlreadyExists))
 @allow(Role.ADMIN)
 @idempotent
-def create_ticket(body: TicketInput) -> Response:
-    """Create a ticket; it queues itself."""
+def create_ticket(body: NewTicketInput) -> Response:
+    """Create a ticket; it queues itself.
+
+    Where another ticket has the `external_id`, a deleted one included, none is made: the 409 names it by `ticket_id`. A
+    request repeated under its Idempotency-Key gets its own ticket again.
+    """
     ticket = services().tickets.create(body.draft(), actor_id=caller().user_id, operation_id=operation_id())
     response = answers.created(describer([ticket])(ticket), f"/api/tickets/{ticket.id}")
     set_etag(response, ticket)

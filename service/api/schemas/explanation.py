@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
+from service.api.schemas.dispatch import TakersOfLevelAnswer, takers_json
 from service.api.schemas.shape import Answer
 from service.api.schemas.tickets import TicketAnswer, ticket_json
 from service.domain.model import Cause, Level, Priority
@@ -42,6 +43,14 @@ class TakersAnswer(Answer):
     with_room: int = Field(description="Those available who have room")
 
 
+class ProspectAnswer(Answer):
+    """Whether a ticket can be given to an agent with `auto_assign`, who does not ask."""
+
+    can_be_given: bool
+    takers: list[TakersOfLevelAnswer] = Field(description="Those of the levels it may go to")
+    why: str = Field(description="The same in words")
+
+
 class ExplanationAnswer(Answer):
     """Why a ticket is where it is."""
 
@@ -52,13 +61,14 @@ class ExplanationAnswer(Answer):
     warned: ActAnswer | None = Field(description="The warning that it will go back unless it is begun")
     queue: QueuePlaceAnswer | None = Field(description="Null unless the ticket is open")
     may_take: list[TakersAnswer] | None = Field(description="Who may take it; null unless it is open")
+    dispatch: ProspectAnswer | None = Field(description="Whether it is given unasked; null unless it is open")
     words: list[str] = Field(description="The same in plain words, a sentence each")
 
 
 def explanation_json(explained: Explanation) -> dict[str, Any]:
     """Describe an explanation."""
     parts = {name: getattr(explained, name) for name in ("handed", "entered", "warned", "queue")}
-    may_take = explained.may_take
+    may_take, dispatch = explained.may_take, explained.dispatch
     return {
         "ticket": ticket_json(explained.ticket),
         "agent": explained.agent,
@@ -66,5 +76,8 @@ def explanation_json(explained: Explanation) -> dict[str, Any]:
         "may_take": None
         if may_take is None
         else [{"level": level, "with_room": count} for level, count in may_take.items()],
+        "dispatch": None
+        if dispatch is None
+        else {"can_be_given": dispatch.can_be_given, "takers": takers_json(dispatch.takers), "why": dispatch.words},
         "words": list(explained.words),
     }

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, StringConstraints
 
-from service.domain.ticket_rules import MAX_DESCRIPTION, MAX_SUBJECT
+from service.domain.ticket_rules import MAX_DESCRIPTION, MAX_EXTERNAL_ID, MAX_SUBJECT
 
 MAX_ID = 2**63 - 1
 
@@ -48,6 +48,8 @@ QueryId = Annotated[int, Field(ge=1, le=MAX_ID)]
 Subject = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SUBJECT)]
 
 Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION)]
+
+ExternalId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_EXTERNAL_ID)]
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from flask_openapi3.models import RawModel
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from service.api.schemas.fields import Id
+from service.api.schemas.fields import Id, Several
+from service.api.schemas.paging import PageAnswer, Paging
 from service.api.schemas.shape import Answer, Input
 from service.usecases.ports.imports import KEPT_ERRORS, ImportJob, ImportStatus, OnError
+from service.usecases.ports.paging import PageRequest
 from service.usecases.ticket_files import FileFormat, RowError
 from service.usecases.ticket_import import ImportBatch
 
@@ -28,6 +30,19 @@ class ImportQuery(Input):
         default=None, description="How the file is written; left out: as its media type or its name says"
     )
     on_error: OnError = Field(default=OnError.SKIP, description="Leave bad rows out, or stop before the first")
+
+
+class ImportsQuery(Paging):
+    """Which imports to list, and which page of them."""
+
+    sort: Annotated[str, StringConstraints(pattern=r"^-?[a-z_]{1,40}$")] = Field(
+        default="-id", description="Key to sort by; a leading `-` turns the order round"
+    )
+    status: Annotated[list[ImportStatus], Several] = Field(default=[], description="States to list; left out: all")
+
+    def request(self) -> PageRequest:
+        """Say it in the use cases' words."""
+        return PageRequest(limit=self.limit, cursor=self.cursor, sort=self.sort)
 
 
 class ImportFile(RawModel):
@@ -81,6 +96,12 @@ class ImportJobAnswer(Answer):
     requested_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class ImportPage(PageAnswer):
+    """One page of imports."""
+
+    items: list[ImportJobAnswer]
 
 
 def result_json(batches: list[ImportBatch]) -> dict[str, Any]:

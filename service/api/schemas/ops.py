@@ -25,6 +25,14 @@ class Depths(Answer):
     low: int
 
 
+class Waits(Answer):
+    """How long the oldest unassigned ticket of each priority has waited, seconds; null where there is none."""
+
+    high: float | None
+    medium: float | None
+    low: float | None
+
+
 class QueueAnswer(Answer):
     """The queue in figures; null is what only Redis knows, while it is away."""
 
@@ -32,7 +40,8 @@ class QueueAnswer(Answer):
     queued: Depths | None = Field(description="Ids in Redis")
     open: Depths = Field(description="Unassigned tickets in PostgreSQL")
     open_claims: int | None = Field(description="Fetches in flight; stops counting at 1,000")
-    oldest_open_s: float | None = Field(description="Age of the oldest unassigned ticket, seconds")
+    oldest_open_s: float | None = Field(description="How long the oldest unassigned ticket has waited, seconds")
+    waited_s: Waits
 
 
 class InvariantsQuery(Input):
@@ -127,6 +136,7 @@ def queue_json(state: QueueState) -> dict[str, Any]:
         "open": {p.value: state.open.get(p, 0) for p in Priority},
         "open_claims": state.open_claims,
         "oldest_open_s": state.oldest_open_s,
+        "waited_s": {p.value: state.waited_s.get(p) for p in Priority},
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from service.api.schemas.fields import Description, Id, Moment, QueryId, Search, Several, Subject
+from service.api.schemas.fields import Description, ExternalId, Id, Moment, QueryId, Search, Several, Subject
 from service.api.schemas.paging import PageAnswer, SortedPaging
 from service.api.schemas.shape import Answer, Changes, Input, documented
 from service.domain.errors import InvalidInput
@@ -55,6 +56,20 @@ class TicketInput(Input):
     def draft(self) -> TicketDraft:
         """Say it in the use case's words. Raises `InvalidInput`."""
         return TicketDraft(subject=self._subject(), description=self.description, priority=self.priority)
+
+
+class NewTicketInput(TicketInput):
+    """A ticket to create, which another system may know already."""
+
+    model_config = documented({**EXAMPLE, "external_id": "INC-1042"})
+
+    external_id: ExternalId | None = Field(
+        default=None, description="What another system calls it; no two tickets share one, and it stays as it is"
+    )
+
+    def draft(self) -> TicketDraft:
+        """Say it in the use case's words. Raises `InvalidInput`."""
+        return replace(super().draft(), external_id=self.external_id)
 
 
 class StateFields(Input):
@@ -187,7 +202,7 @@ class TicketAnswer(Answer):
     assigned_at: datetime | None
     resolved_at: datetime | None
     sold_at: datetime | None
-    external_id: str | None = Field(description="What the system it was imported from calls it")
+    external_id: str | None = Field(description="What another system calls it")
 
 
 class TicketPage(PageAnswer):

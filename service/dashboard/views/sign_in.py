@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Response, request, url_for
+from flask import Response, current_app, request, url_for
 
 from service.api.access import anonymous, caller
 from service.api.errors import status_of
@@ -16,6 +16,9 @@ from service.dashboard.rendering import go, go_to, page
 from service.domain.errors import FairdealError, NotSignedIn
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import UserFilter
+
+SETTLED = "fairdeal.settled"
+"""Among the app's extensions: whether a second user has been seen. From then on the question costs nothing."""
 
 WHY = {
     "ended": "You have been signed out: the session has run out, or was ended elsewhere. Sign in to go on.",
@@ -81,10 +84,14 @@ def _form(
 
 def _is_fresh() -> bool:
     """Say whether nobody but the first admin can sign in yet: a new install, whose finder may not know how."""
+    if current_app.extensions.get(SETTLED):
+        return False
     try:
-        return services().users.page(UserFilter(), PageRequest(limit=2)).total < 2
+        is_fresh = services().users.page(UserFilter(), PageRequest(limit=2)).total < 2
     except FairdealError:
         return False
+    current_app.extensions[SETTLED] = not is_fresh
+    return is_fresh
 
 
 def _is_signed_in() -> bool:

@@ -11,13 +11,14 @@ from service.domain.model import Priority
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """Open tickets by priority, and the age of the one waiting longest, by PostgreSQL's clock; None when none waits.
+    """Open tickets by priority, and how long the one that waits longest has waited, by PostgreSQL's clock.
 
-    A ticket waits from its creation, or from when it last came back.
+    A ticket waits from its creation, or from when it last came back; what else is changed about it makes no difference.
+    Priorities of which none waits are left out of `waited_s`.
     """
 
     open: Mapping[Priority, int]
-    oldest_open_s: float | None
+    waited_s: Mapping[Priority, float]
 
 
 class BacklogStore(Protocol):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from service.domain.model import Cause, Level, Ticket
+from service.usecases.ports.dispatch import Takers
 
 AHEAD_LIMIT = 10_000
 """Tickets ahead of another are counted up to here."""
@@ -32,7 +33,8 @@ class Situation:
     `handed` is the act by which it came to whoever has it, or back to the queue; `entered` the one by which it came to
     its present state, often the same; `warned` is the warning that it will go back unless it is begun. `ahead` counts
     the open tickets of its priority that are older, one beyond `AHEAD_LIMIT` at the most; None unless the ticket is
-    open. `with_room` counts the agents of each level who are active, available and have room.
+    open. `with_room` counts the agents of each level who are active, available and have room; `takers` tells of those
+    of them with auto_assign.
     """
 
     ticket: Ticket
@@ -42,6 +44,7 @@ class Situation:
     warned: Act | None
     ahead: int | None
     with_room: Mapping[Level, int]
+    takers: Mapping[Level, Takers] = field(default_factory=lambda: {level: Takers() for level in Level})
 
 
 class SituationStore(Protocol):

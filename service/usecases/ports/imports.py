@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
+from service.domain.model import Page
+from service.usecases.ports.paging import PageRequest
 from service.usecases.ticket_files import FileFormat, RowError
 
 KEPT_ERRORS = 100
@@ -41,6 +44,8 @@ class ImportRequest:
     requested_by: int | None
     size_bytes: int
     lines: int
+    operation_id: UUID | None = None
+    """The operation that keeps it; whoever takes that up again finds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +85,16 @@ class ImportStore(Protocol):
     """Imports and their uploads."""
 
     def request(self, wanted: ImportRequest, parts: Iterable[bytes]) -> ImportJob:
-        """Keep an upload, all of it or nothing, for a worker to take up."""
+        """Keep an upload, all of it or nothing, for a worker to take up; once for an operation."""
+
+    def of_operation(self, operation_id: UUID) -> ImportJob | None:
+        """Read the import that an earlier try of the operation kept."""
+
+    def page(self, request: PageRequest, *, statuses: tuple[ImportStatus, ...]) -> Page[ImportJob]:
+        """List imports, all of them or those of some states. Raises `InvalidInput` for a cursor or sort not ours."""
 
     def get(self, import_id: int) -> ImportJob | None:
         """Read one import."""
-
-    def latest(self, count: int) -> list[ImportJob]:
-        """List those last asked for, the newest first."""
 
     def part(self, import_id: int, place: int) -> bytes:
         """Read one part of the upload, counted from 0; empty after the last."""

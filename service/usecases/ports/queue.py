@@ -201,7 +201,7 @@ class QueueAudit(Protocol):
     def staged_first(self, *, token: str, priority: Priority, count: int) -> tuple[int, ...]:
         """Read the ids at the head of a list being built."""
 
-    def restage_first(self, *, token: str, priority: Priority, count: int, ids: Sequence[int]) -> None:
+    def restage_first(self, *, token: str, priority: Priority, count: int, ids: Sequence[int], ttl_s: int) -> None:
         """Put `ids` in the place of the first `count` ids of a list being built."""
 
     def publish(self, *, token: str, lengths: Mapping[Priority, int]) -> bool:

@@ -22,7 +22,7 @@ class TicketDraft:
     description: str = ""
     priority: Priority = Priority.MEDIUM
     external_id: str | None = None
-    """What another system calls it; kept by `import_many` alone."""
+    """What another system calls it; no two tickets share one, deleted ones included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class TicketStore(Protocol):
         """Write the tickets and their first history lines in one transaction, in the order given.
 
         With an `operation_id` (for one draft only) a second try writes nothing and returns what the first created.
+        Raises `AlreadyExists` where another ticket has the external id, and names it.
         """
 
     def import_many(
@@ -80,6 +81,9 @@ class TicketStore(Protocol):
         The mark is written in the same transaction; raises `Conflict` where it is not the import's own any more.
         Returns the ticket of each draft. A deleted ticket is there too: importing it again does not bring it back.
         """
+
+    def named(self, external_ids: Sequence[str]) -> dict[str, int]:
+        """Say which tickets have these external ids, deleted ones included; those that are free are left out."""
 
     def get(self, ticket_id: int) -> Ticket | None:
         """Read one ticket; None when there is none or it is deleted."""

@@ -83,7 +83,7 @@ class Rebuild:
             left = [ticket_id for ticket_id in head if opened.get(ticket_id) is priority]
             if len(left) == len(head):
                 break
-            self._audit.restage_first(token=token, priority=priority, count=len(head), ids=left)
+            self._audit.restage_first(token=token, priority=priority, count=len(head), ids=left, ttl_s=STAGING_TTL_S)
             cleared += len(head) - len(left)
         return cleared
 

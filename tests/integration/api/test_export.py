@@ -51,6 +51,11 @@ def test_an_export_takes_the_filters_of_the_list(admin: FlaskClient, ann: Any, c
         "q=ticket+3",
         "created_after=2026-01-01",
         "created_before=2026-01-01",
+        "overdue=true",
+        "overdue=false",
+        "external_id=x",
+        "customer_id=1",
+        "status=assigned&holder_away_s=0",
     ):
         listed = [item["id"] for item in admin.get(f"/api/tickets?limit=100&{query}").json["items"]]
         text = admin.get(f"/api/tickets/export?format=ndjson&{query}").text

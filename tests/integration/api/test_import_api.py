@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
 
 from service.bootstrap import Container
+from service.domain.errors import StoreUnavailable
 
 
 def test_a_small_file_is_answered_row_by_row_and_may_be_repeated(admin: FlaskClient) -> None:
@@ -56,3 +58,89 @@ def test_a_large_file_is_imported_in_the_background(admin: FlaskClient, containe
     assert [(row["subject"], row["external_id"]) for row in exported] == [
         (f"Ticket {n}", str(n)) for n in range(1, 2_501)
     ]
+
+
+CSV = b"subject\nOne\nTwo\n"
+
+
+def upload(admin: FlaskClient, data: bytes, *, key: str | None = None) -> Any:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return admin.post("/api/tickets/import", data=data, content_type="text/csv", headers=headers)
+
+
+def forget_reply(engine: Engine) -> None:
+    """As if the process had died before it kept the reply."""
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE idempotency_keys SET status = NULL, locked_until = now()"))
+
+
+def test_a_small_upload_repeated_under_its_key_makes_nothing_twice(admin: FlaskClient, engine: Engine) -> None:
+    first, again = upload(admin, CSV, key="k"), upload(admin, CSV, key="k")
+    assert (first.status_code, first.json["imported"], [row["line"] for row in first.json["rows"]]) == (200, 2, [2, 3])
+    assert (again.status_code, again.json, again.headers["Idempotency-Replayed"]) == (200, first.json, "true")
+    forget_reply(engine)
+    found = upload(admin, CSV, key="k")
+    assert (found.status_code, found.json["status"], found.json["imported"]) == (202, "done", 2)
+    assert admin.get(found.headers["Location"]).json == found.json
+    other = upload(admin, CSV + b"Three\n", key="k")
+    assert (other.status_code, other.json["code"]) == (422, "idempotency_key_reused")
+    assert admin.get("/api/tickets").json["total"] == 2
+    assert upload(admin, CSV, key="another").json["imported"] == 2
+
+
+def test_a_large_upload_repeated_under_its_key_is_the_same_import(
+    admin: FlaskClient, container: Container, engine: Engine
+) -> None:
+    data = b"subject\n" + b"".join(b"Ticket %d\n" % n for n in range(1_500))
+    first = upload(admin, data, key="k")
+    forget_reply(engine)
+    again = upload(admin, data, key="k")
+    assert (first.status_code, again.status_code, again.json["id"]) == (202, 202, first.json["id"])
+    container.imports.run(first.json["id"])
+    assert upload(admin, data, key="k").json["id"] == first.json["id"]
+    assert admin.get("/api/tickets").json["total"] == 1_500
+
+
+def test_a_small_upload_whose_process_dies_goes_on_in_the_background(
+    admin: FlaskClient, container: Container, engine: Engine, monkeypatch: Any
+) -> None:
+    """It dies between a batch and the end: the rows are there, the import is not finished, the reply never sent."""
+    store = container.imports._store
+    monkeypatch.setattr(store, "finish", died := _Died())
+    assert upload(admin, CSV, key="k").status_code == 503
+    monkeypatch.undo()
+    assert died.calls == 1
+    found = upload(admin, CSV, key="k")
+    assert (found.status_code, found.json["status"], found.json["imported"]) == (202, "running", 2)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE imports SET seen_at = seen_at - interval '1 minute'"))
+    container.imports.run(found.json["id"])
+    assert admin.get(found.headers["Location"]).json["status"] == "done"
+    assert admin.get("/api/tickets").json["total"] == 2
+
+
+class _Died:
+    calls = 0
+
+    def __call__(self, *_args: object, **_options: object) -> None:
+        self.calls += 1
+        raise StoreUnavailable("PostgreSQL did not answer")
+
+
+def test_a_file_that_will_not_do_leaves_no_import(admin: FlaskClient) -> None:
+    assert upload(admin, b"colour\nred\n", key="k").status_code == 400
+    assert admin.get("/api/imports").json["items"] == []
+
+
+def test_imports_are_listed_the_newest_first_page_by_page(admin: FlaskClient, ann: Any) -> None:
+    made = []
+    for number in range(3):
+        upload(admin, CSV, key=f"k{number}")
+        made.append(admin.get("/api/imports").json["items"][0]["id"])
+    first = admin.get("/api/imports?limit=2").json
+    assert [item["id"] for item in first["items"]] == [made[2], made[1]]
+    rest = admin.get(f"/api/imports?limit=2&cursor={first['next']}").json
+    assert ([item["id"] for item in rest["items"]], rest["next"], first["total"]) == ([made[0]], None, 3)
+    assert admin.get("/api/imports?status=queued,running").json["items"] == []
+    assert admin.get("/api/imports?status=lost").status_code == 400
+    assert ann.get("/api/imports").status_code == 403

@@ -100,6 +100,7 @@ def test_an_upload_sent_twice_is_imported_once(visitor: Visit, root: int) -> Non
     key = dict(seen.form(PATH).fields)["key"]
     first = uploaded(seen, GOOD, key=key).path
     assert uploaded(seen, GOOD, key=key).path == first
+    assert uploaded(seen, MIXED, key=key).path != first  # gone back in the browser, and another file chosen
 
 
 def test_a_file_without_our_token_is_refused(visitor: Visit, root: int) -> None:

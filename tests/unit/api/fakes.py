@@ -29,10 +29,12 @@ from service.domain.notices import NoticeKind
 from service.domain.service_levels import Measure
 from service.domain.webhooks import Delivery, DeliveryKind, DeliveryState, Webhook
 from service.usecases.assignments import Hand
-from service.usecases.explanation import Explanation, QueuePlace
+from service.usecases.dispatch_report import DispatchState
+from service.usecases.explanation import Explanation, Prospect, QueuePlace
 from service.usecases.figures import State
 from service.usecases.health import HealthPart, HealthReport, HealthStatus
 from service.usecases.lifecycle import ItemResult
+from service.usecases.ports.dispatch import DispatchDay, DispatchRun, Ended, RecordedRun, Takers, Waits
 from service.usecases.ports.explanation import Act
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
 from service.usecases.ports.mails import Mail, MailState
@@ -111,7 +113,25 @@ LEVEL = ServiceLevel(
 EXPLAINED = Explanation(
     ticket=a_ticket(), agent=None, handed=ACT, entered=ACT, warned=ACT,
     queue=QueuePlace(priority=Priority.MEDIUM, rank=1, rank_is_exact=True, queued=None, trusted=None),
-    may_take={Level.SENIOR: 0, Level.JUNIOR: 2}, words=("Ticket 7 is open.",),
+    may_take={Level.SENIOR: 0, Level.JUNIOR: 2},
+    dispatch=Prospect(can_be_given=True, takers={Level.JUNIOR: Takers(willing=1)}, words="So."),
+    words=("Ticket 7 is open.",),
+)  # fmt: skip
+
+
+DISPATCH = DispatchState(
+    takers={Level.JUNIOR: Takers(willing=3, available=2, with_room=1, room=9), Level.SENIOR: Takers()},
+    held_up={Priority.HIGH: "No senior."},
+    last_day=DispatchDay(runs=2, rounds=3, dispatched=4, refused=1, waits=Waits(total_ms=6_000, longest_ms=3_000)),
+    recent=[
+        RecordedRun(
+            id=1, started_at=NOW, finished_at=NOW,
+            run=DispatchRun(
+                trigger="call", took_s=0.1, rounds=1, agents=1, dispatched=2, refused=0,
+                waits=Waits(total_ms=3_000, longest_ms=2_000), ended=Ended.NOBODY,
+            ),
+        )
+    ],
 )  # fmt: skip
 
 WEBHOOK = Webhook(
@@ -240,7 +260,7 @@ class FakeServices:
         self.customers = _crud(CUSTOMER)
         self.tickets = _crud(a_ticket())
         self.tickets.results["history"] = one_page(EVENT)
-        self.imports = Recorder({"accept": IMPORTED, "get": IMPORT})
+        self.imports = Recorder({"accept": IMPORTED, "get": IMPORT, "page": one_page(IMPORT)})
         self.ticket_export = Recorder({"chunks": [b"id\r\n", b"7\r\n"]})
         hand = Hand(
             tickets=(a_ticket(status=TicketStatus.ASSIGNED, agent_id=2, assigned_at=NOW),),
@@ -269,12 +289,14 @@ class FakeServices:
         self.queue_stats = Recorder(
             {"read": QueueState(trusted=True, queued=depths, open_claims=0, open=depths, oldest_open_s=1.5)}
         )
+        self.dispatch_report = Recorder({"read": DISPATCH})
         self.reconciliations = Recorder({"request": RUN, "get": RUN, "page": one_page(RUN)})
         self.mails = Recorder({"page": one_page(MAIL), "get": MAIL, "redeliver": MAIL})
         told = {kind: kind is not NoticeKind.FETCHED for kind in NoticeKind}
         self.notification_preferences = Recorder({"get": told, "replace": told})
         self.health = Recorder({"check": health_report()})
-        self.figures = Recorder({"read": State(queue=None, inversions=None, reconciliations=None, invariants=())})
+        nothing = State(queue=None, assign_s={}, inversions=None, reconciliations=None, invariants=())
+        self.figures = Recorder({"read": nothing})
 
 
 def health_report(**broken: str) -> HealthReport:

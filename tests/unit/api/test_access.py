@@ -53,6 +53,7 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("GET", f"{TICKET}/history"): EVERYBODY,
     ("GET", "/api/tickets/export"): ADMIN,
     ("POST", "/api/tickets/import"): ADMIN,
+    ("GET", "/api/imports"): ADMIN,
     ("GET", "/api/imports/<id:import_id>"): ADMIN,
     ("GET", f"{TICKET}/notes"): EVERYBODY,
     ("POST", f"{TICKET}/notes"): ADMIN | AGENT,
@@ -99,12 +100,14 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("GET", f"{HOOK}/deliveries"): ADMIN,
     ("GET", f"{HOOK}/deliveries/<id:delivery_id>"): ADMIN,
     ("POST", f"{HOOK}/deliveries/<id:delivery_id>/redeliver"): ADMIN,
-    **{("GET", f"/api/ops/{what}"): OPERATOR | ADMIN for what in ("queue", "invariants", "reconciliations")},
     ("GET", "/api/mails"): ADMIN,
     ("GET", "/api/mails/<id:mail_id>"): ADMIN,
     ("POST", "/api/mails/<id:mail_id>/redeliver"): ADMIN,
     **{(method, "/api/me/notifications"): EVERYBODY for method in ("GET", "PUT")},
     **{(method, "/api/users/<id:user_id>/notifications"): ADMIN for method in ("GET", "PUT")},
+    **{
+        ("GET", f"/api/ops/{what}"): OPERATOR | ADMIN for what in ("queue", "dispatch", "invariants", "reconciliations")
+    },
     ("POST", "/api/ops/reconciliations"): OPERATOR | ADMIN,
     ("GET", "/api/ops/reconciliations/<id:run_id>"): OPERATOR | ADMIN,
 }

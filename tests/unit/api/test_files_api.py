@@ -72,7 +72,7 @@ def test_the_body_may_be_the_file(
     assert answer.status_code == 200
     assert services.imports.received == b"subject\nOne\n"
     on_error = OnError.ABORT if "abort" in query else OnError.SKIP
-    assert services.imports.wanted == {"format": format_, "on_error": on_error, "actor_id": 1}
+    assert services.imports.wanted == {"format": format_, "on_error": on_error, "actor_id": 1, "operation_id": None}
     assert answer.json == {
         "imported": 1,
         "already_there": 1,

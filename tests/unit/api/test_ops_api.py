@@ -13,14 +13,16 @@ from tests.unit.api.fakes import FakeServices, health_report
 
 def test_the_queue_is_shown_in_figures(operator: FlaskClient, services: FakeServices) -> None:
     services.queue_stats.results["read"] = QueueState(
-        trusted=True, queued={Priority.HIGH: 3}, open_claims=1, open={Priority.LOW: 2}, oldest_open_s=4.5
-    )
+        trusted=True, queued={Priority.HIGH: 3}, open_claims=1, open={Priority.LOW: 2}, oldest_open_s=4.5,
+        waited_s={Priority.LOW: 4.5},
+    )  # fmt: skip
     assert operator.get("/api/ops/queue").json == {
         "trusted": True,
         "queued": {"high": 3, "medium": 0, "low": 0},
         "open": {"high": 0, "medium": 0, "low": 2},
         "open_claims": 1,
         "oldest_open_s": 4.5,
+        "waited_s": {"high": None, "medium": None, "low": 4.5},
     }
 
 

@@ -149,6 +149,11 @@ def test_without_a_public_url_there_are_no_links() -> None:
     assert b"http" not in content
 
 
+def test_what_somebody_has_lost_leads_nowhere() -> None:
+    message = read(mail(line(), kind=NoticeKind.TAKEN_AWAY))
+    assert "/desk/tickets/" not in part(message, "plain") + part(message, "html")
+
+
 def test_a_trial_says_where_it_comes_from() -> None:
     letter = LETTERS.trial("ann@example.com")
     message = cast("EmailMessage", email.message_from_bytes(letter.content, policy=email.policy.default))

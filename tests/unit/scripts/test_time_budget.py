@@ -91,10 +91,12 @@ def test_what_has_not_begun_when_the_time_is_up_is_skipped_and_counted(tmp_path:
     said = _run(tmp_path, "--within", "200", workers=workers)
     begun = len((tmp_path / "begun").read_text())
     assert 3 <= begun <= 3 + workers
-    passed = begun + 1  # and test_long
+    # Of two workers, the one with test_long may come to it only when the short ones have used the time up.
+    has_begun = workers == 0 or bool(re.search(r"PASSED test_them\.py::test_long\b", said))
+    passed = begun + has_begun
     assert re.search(rf"=+ {passed} passed, {14 - passed} skipped in ", said), said
     assert f"{14 - passed} tests of 14 were left out for want of time" in said
-    assert f"SKIPPED [{12 - begun}] " in said
+    assert f"SKIPPED [{13 - passed}] " in said
     assert "not run: the 200 s of this run were up" in said
     assert "not run: the 200 s of this run were too few for one of 100 s" in said
 
