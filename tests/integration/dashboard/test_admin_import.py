@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from tests.integration.dashboard.visitor import Visitor
@@ -22,7 +23,7 @@ def uploaded(seen: Visitor, content: bytes, name: str = "tickets.csv", **fields:
     """Choose a file and press Import."""
     form = dict(seen.get(PATH).form(PATH).fields)
     form.pop("file", None)
-    data = {**form, **fields, "file": (io.BytesIO(content), name)}
+    data = {**form, **fields, "file": FileStorage(io.BytesIO(content), filename=name)}
     boundary, body = encode_multipart(data)  # the client itself would leave a large one in an open file
     answer = seen.client.post(PATH, data=body, content_type=f"multipart/form-data; boundary={boundary}")
     return seen._seen(PATH, answer)
