@@ -15,6 +15,7 @@ from service.config import Settings
 from service.job_queue import Lane, RqJobQueue, make_job_client
 from service.mail_wiring import wire_mails
 from service.observability import configure_logging
+from service.operations_wiring import wire_operations
 from service.store import migrate
 from service.store.agents import PostgresAgents
 from service.store.assignments import PostgresAssignments
@@ -64,6 +65,7 @@ from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
 from service.usecases.mailing import Mailing, Mails
 from service.usecases.notification_preferences import NotificationPreferences
+from service.usecases.operations import Operations
 from service.usecases.passwords import Passwords
 from service.usecases.ports.health import SchemaState
 from service.usecases.queue_rebuild import QueueRebuild
@@ -71,6 +73,7 @@ from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
 from service.usecases.reconciliation.schedule import Schedule
 from service.usecases.reconciliations import Reconciliations
+from service.usecases.sampling import Sampling
 from service.usecases.service_levels import ServiceLevels
 from service.usecases.sessions import Sessions
 from service.usecases.ticket_export import TicketExport
@@ -127,6 +130,8 @@ class Container:
     invariants: Invariants
     figures: Figures
     health: Health
+    sampling: Sampling
+    operations: Operations
     idempotency: Idempotency
     close: Callable[[], None]
 
@@ -190,6 +195,10 @@ def build_container(settings: Settings) -> Container:
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     figure_store = PostgresFigures(engine)
+    health = Health(store=PostgresProbe(engine), queue=queue)
+    operator_parts = wire_operations(
+        settings, engine, background_engine, job_client, queue=queue, audit=audit, health=health, leases=leases
+    )
     letters = wire_mails(settings, engine=engine, background_engine=background_engine, jobs=messages)
     hooks = wire_webhooks(settings, engine, messages)
     dispatch_report = DispatchReport(store=PostgresDispatch(engine))
@@ -271,6 +280,7 @@ def build_container(settings: Settings) -> Container:
             holder=holder,
             clock=time.monotonic,
             resume_imports=imports.resume,
+            sample=operator_parts.sampling.take,
             looks=[(bell.look, settings.dispatch_every_s)],
         ),
         queue_stats=queue_stats,
@@ -291,7 +301,9 @@ def build_container(settings: Settings) -> Container:
             dispatch=PostgresDispatch(engine),
             webhooks=hooks.webhooks,
         ),
-        health=Health(store=PostgresProbe(engine), queue=queue),
+        health=health,
+        sampling=operator_parts.sampling,
+        operations=operator_parts.operations,
         idempotency=Idempotency(store=PostgresIdempotency(engine)),
         close=close,
     )

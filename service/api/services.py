@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from service.usecases.lifecycle import Lifecycle
     from service.usecases.mailing import Mails
     from service.usecases.notification_preferences import NotificationPreferences
+    from service.usecases.operations import Operations
     from service.usecases.queue_stats import QueueStats
     from service.usecases.reconciliations import Reconciliations
     from service.usecases.service_levels import ServiceLevels
@@ -134,6 +135,10 @@ class Services(Protocol):
     @property
     def reconciliations(self) -> Reconciliations:
         """The reconciler's runs: asked for, and looked at."""
+
+    @property
+    def operations(self) -> Operations:
+        """What operators watch."""
 
     @property
     def health(self) -> Health:

@@ -57,13 +57,6 @@ def receive(request: Request, *, limit_bytes: int, format_: FileFormat | None) -
     return _spooled(request, limit_bytes), found
 
 
-def admit_size(request: Request, limit_bytes: int) -> None:
-    """Let a body of `limit_bytes` be read, more than other requests may bring. Raises `BodyTooLarge`."""
-    if request.content_length is not None and request.content_length > limit_bytes:
-        raise _too_large(request, limit_bytes)
-    request.max_content_length = limit_bytes + 1
-
-
 def digest(source: BinaryIO) -> str:
     """Tell uploads apart by what is in them, reading piece by piece; the next reader begins at the beginning."""
     source.seek(0)
@@ -72,6 +65,13 @@ def digest(source: BinaryIO) -> str:
         digested.update(part)
     source.seek(0)
     return digested.hexdigest()
+
+
+def admit_size(request: Request, limit_bytes: int) -> None:
+    """Let a body of `limit_bytes` be read, more than other requests may bring. Raises `BodyTooLarge`."""
+    if request.content_length is not None and request.content_length > limit_bytes:
+        raise _too_large(request, limit_bytes)
+    request.max_content_length = limit_bytes + 1
 
 
 def _spooled(request: Request, limit_bytes: int) -> BinaryIO:

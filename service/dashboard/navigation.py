@@ -30,6 +30,7 @@ PLACES: tuple[Place, ...] = (
     Place("Agents", "dashboard.agents", (Role.ADMIN,), section="dashboard.agent"),
     Place("Users", "dashboard.users", (Role.ADMIN,), section="dashboard.user"),
     Place("Customers", "dashboard.customers", (Role.ADMIN,), section="dashboard.customer"),
+    Place("Operations", "dashboard.operations", (Role.OPERATOR, Role.ADMIN), section="dashboard.operations"),
     Place("Account", "dashboard.account", section="dashboard.account"),
 )
 

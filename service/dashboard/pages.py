@@ -8,7 +8,7 @@ from flask import Flask, g, request
 from jinja2 import StrictUndefined
 
 from service.api import documents
-from service.dashboard import failures, forgery, navigation, once, wording, written
+from service.dashboard import charts, failures, forgery, mode, navigation, once, wording, written
 from service.dashboard.assets import asset_url
 from service.dashboard.blueprint import dashboard
 from service.dashboard.cookies import PREFIX
@@ -19,6 +19,8 @@ from service.dashboard.views import (
     customers,
     desk,
     desk_forms,
+    operations,
+    operations_jobs,
     sign_in,
     ticket,
     ticket_acts,
@@ -34,6 +36,7 @@ VIEWS = (
     *(desk, desk_forms, ticket),
     *(tickets, tickets_one, ticket_acts, ticket_import),
     *(agents, agent_forms, users, user_acts, customers),
+    *(operations, operations_jobs),
 )
 """The modules whose routes are served: importing them hangs their routes on the blueprint."""
 
@@ -48,6 +51,8 @@ def _known_to_every_template() -> dict[str, Any]:
         "asset_url": asset_url,
         "form_token": forgery.token,
         "new_key": once.new_key,
+        "degraded": mode.banner,
+        "degraded_words": mode.banners,
         "fingerprint": written.fingerprint,
     }
 
@@ -57,5 +62,6 @@ def install(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     wording.install(app)
+    charts.install(app)
     app.register_blueprint(dashboard)
     app.extensions[documents.PAGE] = f"{PREFIX}/"

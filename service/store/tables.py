@@ -36,6 +36,7 @@ from service.store.import_tables import import_parts as import_parts
 from service.store.import_tables import imports as imports
 from service.store.mail_tables import mails as mails
 from service.store.mail_tables import notification_preferences as notification_preferences
+from service.store.sample_table import samples as samples
 from service.store.schema import Xid8 as Xid8
 from service.store.schema import metadata as metadata
 from service.store.schema import one_of, timestamp
@@ -187,6 +188,13 @@ Index(
 )
 Index("ticket_events_operation_key", ticket_events.c.operation_id, unique=True, postgresql_where=_there("operation_id"))
 
+Index(
+    "ticket_events_at_idx",
+    ticket_events.c.at,
+    postgresql_using="brin",
+    postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+)
+
 event_cursors = Table(
     "event_cursors",
     metadata,
@@ -227,6 +235,8 @@ reconciliations = Table(
     one_of("tier", "fast", "full"),
     one_of("status", "queued", "running", "done", "failed", "skipped"),
 )
+
+Index("reconciliations_finished_at_idx", reconciliations.c.finished_at)
 
 idempotency_keys = Table(
     "idempotency_keys",

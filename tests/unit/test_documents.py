@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts import render_erd, render_settings
+from service.domain.model import Cause
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -32,3 +33,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_decision_is_listed() -> None:
     listed = (ROOT / "docs" / "adr" / "README.md").read_text()
     assert [path.name for path in sorted((ROOT / "docs" / "adr").glob("0*.md")) if path.name not in listed] == []
+
+
+def test_the_page_on_webhooks_names_every_cause() -> None:
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    listed = re.search(r"`causes` are those of a ticket's history \((.*?)\)", page, re.DOTALL)
+    assert listed is not None
+    assert re.findall(r"`(\w+)`", listed[1]) == [cause.value for cause in Cause]

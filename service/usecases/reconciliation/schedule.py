@@ -43,7 +43,8 @@ class Schedule:
 
     `chores` are other jobs, by name, with the pause between two of each in seconds; those `on_demand` are enqueued when
     they are wanted. `looks` are calls made here that enqueue for themselves what they find to be needed, with the pause
-    between two of each.
+    between two of each. `sample` keeps the figures of this minute and says for how long (s) they will do: it is no job,
+    since figures matter most while Redis is away.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Schedule:
         holder: str,
         clock: Callable[[], float],
         resume_imports: Callable[[], None],
+        sample: Callable[[], float],
         on_demand: Sequence[OnDemand] = (),
         looks: Sequence[tuple[Callable[[], object], float]] = (),
     ) -> None:
@@ -71,6 +73,8 @@ class Schedule:
         self._clock = clock
         self._resume_imports = resume_imports
         self._imports_due_at = clock()
+        self._sample = sample
+        self._sample_due_at = clock()
         self._looks = looks
         self._look_due_at = [clock()] * len(looks)
         self._lease: Lease | None = None
@@ -93,6 +97,8 @@ class Schedule:
         """
         if not self._keep_lease():
             return TICK_S
+        if self._clock() >= self._sample_due_at:  # before anything that needs Redis
+            self._sample_due_at = self._clock() + self._sample()
         urgent = self._urgency()
         if urgent is not None:
             self._enqueue(Tier.FULL, urgent)

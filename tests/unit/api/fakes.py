@@ -34,6 +34,7 @@ from service.usecases.explanation import Explanation, Prospect, QueuePlace
 from service.usecases.figures import State
 from service.usecases.health import HealthPart, HealthReport, HealthStatus
 from service.usecases.lifecycle import ItemResult
+from service.usecases.operations import Mode
 from service.usecases.ports.dispatch import DispatchDay, DispatchRun, Ended, RecordedRun, Takers, Waits
 from service.usecases.ports.explanation import Act
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
@@ -295,6 +296,7 @@ class FakeServices:
         told = {kind: kind is not NoticeKind.FETCHED for kind in NoticeKind}
         self.notification_preferences = Recorder({"get": told, "replace": told})
         self.health = Recorder({"check": health_report()})
+        self.operations = Recorder({"mode": Mode.NORMAL})
         nothing = State(queue=None, assign_s={}, inversions=None, reconciliations=None, invariants=())
         self.figures = Recorder({"read": nothing})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import pytest
@@ -78,11 +79,16 @@ class Setting:
         self.jobs = Jobs()
         self.leases = MemoryLeases(self.clock)
         self.resumed: list[float] = []
+        self.sampled: list[float] = []
         self.wanted = False
         self.looks: list[float] = []
 
     def resume_imports(self) -> None:
         self.resumed.append(self.clock())
+
+    def sample(self) -> float:
+        self.sampled.append(self.clock())
+        return 60.0
 
     def is_wanted(self) -> bool:
         self.looks.append(self.clock())
@@ -100,6 +106,7 @@ class Setting:
             holder=holder,
             clock=self.clock,
             resume_imports=self.resume_imports,
+            sample=self.sample,
             on_demand=(OnDemand(job="sweep", jobs=self.jobs, is_wanted=self.is_wanted),),
         )
 
@@ -247,6 +254,16 @@ def test_chores_are_enqueued_at_their_own_pace_and_one_at_a_time(setting: Settin
     assert run_for(setting, schedule, 14).count(("sweep",)) == 2
     setting.jobs.busy.add("sweep")
     assert ("sweep",) not in run_for(setting, schedule, 20)
+
+
+def test_samples_are_taken_while_redis_is_away(setting: Setting) -> None:
+    schedule = setting.schedule()
+    setting.jobs.is_down = True
+    for _ in range(130):
+        with contextlib.suppress(QueueUnavailable):
+            schedule.tick()
+        setting.clock.sleep(1)
+    assert setting.sampled == [1_000.0, 1_060.0, 1_120.0]
 
 
 def test_what_is_done_on_demand_is_enqueued_only_when_it_is_wanted(setting: Setting) -> None:

@@ -73,7 +73,7 @@ class RqJobQueue:
 
     def enqueue(self, name: str, *args: str | int | bool | None, unique_id: str | None = None) -> bool:
         """Enqueue; remains of a dead job of the same `unique_id` are swept away first."""
-        with _errors_as_facts():
+        with errors_as_facts():
             queue = Queue(self._name, connection=self._client, serializer=JSONSerializer)
             if unique_id is None:
                 _enqueue(queue, name, args, job_id=None)
@@ -86,15 +86,15 @@ class RqJobQueue:
         A job begins by going on to the next turn (`began`), and looks at the world only then. So a job of the present
         turn has not looked yet, wherever RQ has it, and will see what was there before this call.
         """
-        with _errors_as_facts():
-            queue = Queue(queue_name(self._prefix), connection=self._client, serializer=JSONSerializer)
+        with errors_as_facts():
+            queue = Queue(self._name, connection=self._client, serializer=JSONSerializer)
             turn = cast("bytes | None", self._client.get(self._turn_key(name))) or b"0"
             job_id = _job_id(self._prefix, f"{name}-{turn.decode()}")
             return _enqueue_once(queue, name, (), job_id=job_id, at_front=True)
 
     def began(self, name: str) -> None:
         """Go on to the next turn."""
-        with _errors_as_facts():
+        with errors_as_facts():
             self._client.incr(self._turn_key(name))
 
     def _turn_key(self, name: str) -> str:
@@ -107,7 +107,8 @@ class RqJobQueue:
 
 
 @contextmanager
-def _errors_as_facts() -> Iterator[None]:
+def errors_as_facts() -> Iterator[None]:
+    """Turn what Redis does not answer into `QueueUnavailable`."""
     try:
         yield
     except (RedisError, OSError) as exc:
@@ -126,7 +127,7 @@ def _enqueue_once(queue: Queue, name: str, args: Arguments, *, job_id: str, at_f
     except DuplicateJobError:
         if not _is_dead(queue, job_id):
             return False
-        _sweep(queue, job_id)
+        sweep(queue, job_id)
         try:
             _enqueue(queue, name, args, job_id=job_id, at_front=at_front)
         except DuplicateJobError:  # somebody else was as quick
@@ -169,7 +170,7 @@ def _is_long_ago(moment: datetime | None) -> bool:
     return datetime.now(UTC) - aware > SILENCE
 
 
-def _sweep(queue: Queue, job_id: str) -> None:
+def sweep(queue: Queue, job_id: str) -> None:
     """Remove all traces of a job, also those by which RQ would later fail a new one of the same id.
 
     Not `Job.delete`: it raises when an execution's key has run out before the job's list of executions.

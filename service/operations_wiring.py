@@ -1,0 +1,57 @@
+"""The parts of the composition root that are about watching the service."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from redis import Redis
+from sqlalchemy import Engine
+
+from service.config import Settings
+from service.job_queue.watch import RqJobWatch
+from service.store.backlog import PostgresBacklog
+from service.store.samples import PostgresSamples
+from service.usecases.health import Health
+from service.usecases.operations import Operations
+from service.usecases.ports.queue import QueueAudit, TicketQueue
+from service.usecases.ports.reconcile import Leases
+from service.usecases.queue_stats import QueueStats
+from service.usecases.sampling import Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorParts:
+    """What the rest of the service needs of it."""
+
+    sampling: Sampling
+    operations: Operations
+
+
+def wire_operations(
+    settings: Settings,
+    engine: Engine,
+    background_engine: Engine,
+    job_client: Redis,
+    *,
+    queue: TicketQueue,
+    audit: QueueAudit,
+    health: Health,
+    leases: Leases,
+) -> OperatorParts:
+    """Wire them: samples are taken with patience, pages are answered without."""
+    return OperatorParts(
+        sampling=Sampling(
+            stats=QueueStats(queue=queue, audit=audit, store=PostgresBacklog(background_engine)),
+            store=PostgresSamples(background_engine),
+        ),
+        operations=Operations(
+            stats=QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine)),
+            health=health,
+            samples=PostgresSamples(engine),
+            jobs=RqJobWatch(job_client, prefix=settings.queue_prefix),
+            leases=leases,
+            queue=queue,
+            clock=time.monotonic,
+        ),
+    )
