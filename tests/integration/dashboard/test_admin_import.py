@@ -23,8 +23,8 @@ def uploaded(seen: Visitor, content: bytes, name: str = "tickets.csv", **fields:
     """Choose a file and press Import."""
     form = dict(seen.get(PATH).form(PATH).fields)
     form.pop("file", None)
-    # Encoded here: the client itself would leave the temporary file of a large body open.
-    boundary, body = encode_multipart({**form, **fields, "file": FileStorage(io.BytesIO(content), filename=name)})
+    data = {**form, **fields, "file": FileStorage(io.BytesIO(content), filename=name)}
+    boundary, body = encode_multipart(data)  # the client itself would leave a large one in an open file
     answer = seen.client.post(PATH, data=body, content_type=f"multipart/form-data; boundary={boundary}")
     return seen._seen(PATH, answer)
 
@@ -103,6 +103,7 @@ def test_an_upload_sent_twice_is_imported_once(visitor: Visit, root: int) -> Non
     key = dict(seen.form(PATH).fields)["key"]
     first = uploaded(seen, GOOD, key=key).path
     assert uploaded(seen, GOOD, key=key).path == first
+    assert uploaded(seen, MIXED, key=key).path != first  # gone back in the browser, and another file chosen
 
 
 def test_a_file_without_our_token_is_refused(visitor: Visit, root: int) -> None:
