@@ -1,8 +1,8 @@
 """Measure what open desks cost the API: `python -m scripts.measure_desks --base http://127.0.0.1:8000 --password ...`.
 
-Against a service that runs already, on data that may be spoilt. Agents top their hands up and sell them as fast as they
-can, in turns alone and beside desks that are open in browsers and look for news every ten seconds, as
-`static/live.js` does. Prints a table; docs/desks.md keeps one.
+Against a service that runs already, on data that may be spoilt. Agents fetch hands and give them back, in turns alone and
+beside desks that are open in browsers and look for news every ten seconds, as `static/live.js` does. Prints a table;
+docs/desks.md keeps one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import click
 PASSWORD = "Deal-me-in-1"  # noqa: S105 - of nobody
 POLL_S = 10.0
 POLLERS = 32
-HAND = 15
 PATIENCE_S = 60
 
 
@@ -52,6 +51,11 @@ class Client:
         self._to = urlsplit(base).netloc
         self._connection = http.client.HTTPConnection(self._to, timeout=PATIENCE_S)
         self._token = token
+        self.user_id = 0
+
+    def rest(self) -> None:
+        """Let go of the connection: the service would, after a while."""
+        self._connection.close()
 
     def send(self, method: str, path: str, body: object = None, kind: str = "application/json") -> object:
         """Send a request and read its JSON; anything but 2xx raises."""
@@ -70,7 +74,9 @@ class Client:
 def signed_in(base: str, username: str, password: str) -> Client:
     """Sign in over the API."""
     tokens = Client(base).send("POST", "/api/token", {"username": username, "password": password})
-    return Client(base, tokens["access"])  # type: ignore[index]
+    client = Client(base, tokens["access"])  # type: ignore[index]
+    client.user_id = client.send("GET", "/api/me")["id"]  # type: ignore[index]
+    return client
 
 
 def desk_cookies(base: str, username: str) -> str:
@@ -98,16 +104,17 @@ def _header(jar: dict[str, str]) -> str:
     return "; ".join(f"{name}={value}" for name, value in jar.items())
 
 
-def work(client: Client, until: float, took_ms: list[float]) -> None:
-    """Fetch a hand and sell it, over and over."""
+def work(client: Client, until: float, pause_s: float, took_ms: list[float]) -> None:
+    """Fetch a hand and give it back, over and over, with a pause between."""
+    client.rest()
     while time.monotonic() < until:
         began = time.monotonic()
         hand = client.send("POST", "/api/tickets/fetch")
         took_ms.append((time.monotonic() - began) * 1000)
-        ids = [ticket["id"] for ticket in hand["tickets"]]  # type: ignore[index]
-        if not ids:
+        if not hand["tickets"]:  # type: ignore[index]
             raise click.ClickException("no tickets are left: give more by --tickets")
-        client.send("POST", "/api/tickets/sell", {"sales": [{"ticket_id": each} for each in ids]})
+        client.send("POST", f"/api/agents/{client.user_id}/return-tickets", {"reason": "measured"})
+        time.sleep(pause_s)
 
 
 def look(
@@ -149,7 +156,9 @@ def _look(netloc: str, cookies: str, etag: str) -> tuple[int, str]:
     return answer.status, answer.headers.get("ETag", "")
 
 
-def one_round(base: str, clients: Sequence[Client], cookies: Sequence[str], desks: int, seconds: float) -> Round:
+def one_round(  # noqa: PLR0913 - what `main` was told
+    base: str, clients: Sequence[Client], cookies: Sequence[str], desks: int, seconds: float, pause_s: float
+) -> Round:
     """Let the agents work for a while, beside so many desks."""
     told: multiprocessing.Queue[tuple[dict[int, int], float]] = multiprocessing.Queue()
     beside = multiprocessing.Process(target=look, args=(base, cookies, desks, seconds + POLL_S, told))
@@ -159,7 +168,7 @@ def one_round(base: str, clients: Sequence[Client], cookies: Sequence[str], desk
     shown = Round(seconds=seconds)
     until = time.monotonic() + seconds
     with ThreadPoolExecutor(len(clients)) as pool:
-        list(pool.map(lambda client: work(client, until, shown.fetch_ms), clients))
+        list(pool.map(lambda client: work(client, until, pause_s, shown.fetch_ms), clients))
     if desks:
         counts, took_ms = told.get()
         beside.join()
@@ -192,11 +201,21 @@ def lines(rounds: Sequence[tuple[int, Round]]) -> Iterator[str]:
 @click.option("--desks", default=1000, show_default=True, help="Open desks.")
 @click.option("--agents", default=50, show_default=True, help="Agents whose desks they are.")
 @click.option("--clients", default=4, show_default=True, help="Agents who work over the API meanwhile.")
+@click.option("--pause", default=0.0, show_default=True, help="Their pause after each hand, s; 0: as fast as they can.")
 @click.option("--rounds", default=3, show_default=True, help="Rounds with desks, and as many without.")
 @click.option("--seconds", default=20.0, show_default=True, help="Length of a round.")
-@click.option("--tickets", default=40_000, show_default=True, help="Tickets to begin with.")
+@click.option("--tickets", default=10_000, show_default=True, help="Tickets to begin with.")
 def main(  # noqa: D103 - the options above
-    *, base: str, password: str, desks: int, agents: int, clients: int, rounds: int, seconds: float, tickets: int
+    *,
+    base: str,
+    password: str,
+    desks: int,
+    agents: int,
+    clients: int,
+    pause: float,
+    rounds: int,
+    seconds: float,
+    tickets: int,
 ) -> None:
     admin = signed_in(base, "admin", password)
     mark = int(time.time())
@@ -208,7 +227,7 @@ def main(  # noqa: D103 - the options above
     working = [signed_in(base, f"desk-{mark}-{n}", PASSWORD) for n in range(clients)]
     cookies = [desk_cookies(base, f"desk-{mark}-{clients + n}") for n in range(agents)]
     plan = [0, desks] * rounds
-    shown = [(each, one_round(base, working, cookies, each, seconds)) for each in plan]
+    shown = [(each, one_round(base, working, cookies, each, seconds, pause)) for each in plan]
     click.echo("\n".join(lines(shown)))
 
 
