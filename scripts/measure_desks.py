@@ -1,8 +1,8 @@
 """Measure what open desks cost the API: `python -m scripts.measure_desks --base http://127.0.0.1:8000 --password ...`.
 
-Against a service that runs already, on data that may be spoilt. Agents fetch hands and give them back, in turns alone and
-beside desks that are open in browsers and look for news every ten seconds, as `static/live.js` does. Prints a table;
-docs/desks.md keeps one.
+Against a service that runs already, on data that may be spoilt. Agents fetch hands and give them back, in turns alone
+and beside desks that are open in browsers and look for news every ten seconds, as `static/live.js` does. Prints a
+table; docs/desks.md keeps one.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _look(netloc: str, cookies: str, etag: str) -> tuple[int, str]:
     return answer.status, answer.headers.get("ETag", "")
 
 
-def one_round(  # noqa: PLR0913 - what `main` was told
+def one_round(
     base: str, clients: Sequence[Client], cookies: Sequence[str], desks: int, seconds: float, pause_s: float
 ) -> Round:
     """Let the agents work for a while, beside so many desks."""
