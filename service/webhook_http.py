@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
+from functools import cached_property
 from ipaddress import ip_address
 
 import orjson
@@ -33,6 +34,9 @@ MAX_ADDRESSES = 4
 
 MAX_ERROR = 300
 """Characters kept of an error."""
+
+LEAST_WAIT_S = 0.01
+"""What is waited for at the least: 0 would mean not to wait, or for ever."""
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -78,14 +82,15 @@ class HttpCourier:
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
         """Post to an address that was judged just now."""
         began = time.monotonic()
+        deadline = began + self._timeout_s
         status: int | None = None
         error: str | None = None
         try:
-            status = self._post(parse_target(url), headers, body, began + self._timeout_s)
+            status = self._post(parse_target(url), headers, body, deadline)
             error = None if 200 <= status < 300 else _meaning(status)
         except (ValueError, _Failed, http.client.HTTPException, OSError) as exc:
-            late = time.monotonic() - began >= self._timeout_s
-            error = f"no answer within {self._timeout_s:g} s" if late else _wording(exc)
+            is_late = time.monotonic() >= deadline - LEAST_WAIT_S
+            error = f"no answer within {self._timeout_s:g} s" if is_late else _wording(exc)
         return Outcome(status=status, error=error, duration_ms=round((time.monotonic() - began) * 1000))
 
     def _post(self, target: Target, headers: Mapping[str, str], body: bytes, deadline: float) -> int:
@@ -104,8 +109,12 @@ class HttpCourier:
     def _secured(self, raw: socket.socket, target: Target) -> socket.socket:
         if target.scheme == "http":
             return raw
-        context = self._tls or ssl.create_default_context()
-        return context.wrap_socket(raw, server_hostname=target.host)
+        return self._trusting.wrap_socket(raw, server_hostname=target.host)
+
+    @cached_property
+    def _trusting(self) -> ssl.SSLContext:
+        """Read the authorities that the system trusts, once: there are hundreds."""
+        return self._tls or ssl.create_default_context()
 
     def _addresses(self, target: Target, patience_s: float) -> Sequence[Address]:
         """Look the host up; one address that is not allowed spoils them all. Raises `_Failed`."""
@@ -173,7 +182,7 @@ def _shut_at(connected: socket.socket, deadline: float) -> Iterator[None]:
 
 
 def _left(deadline: float) -> float:
-    return max(0.01, deadline - time.monotonic())
+    return max(LEAST_WAIT_S, deadline - time.monotonic())
 
 
 def _meaning(status: int) -> str:

@@ -43,9 +43,7 @@ def receive(request: Request, *, limit_bytes: int, format_: FileFormat | None) -
     """
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("The body must not be compressed.", accepted=[*FORMATS_BY_TYPE, MULTIPART])
-    if request.content_length is not None and request.content_length > limit_bytes:
-        raise _too_large(request, limit_bytes)
-    request.max_content_length = limit_bytes + 1
+    admit_size(request, limit_bytes)
     if request.mimetype == MULTIPART:
         return _form_file(request, limit_bytes, format_)
     found = format_ or FORMATS_BY_TYPE.get(request.mimetype)
@@ -67,6 +65,13 @@ def digest(source: BinaryIO) -> str:
         digested.update(part)
     source.seek(0)
     return digested.hexdigest()
+
+
+def admit_size(request: Request, limit_bytes: int) -> None:
+    """Let a body of `limit_bytes` be read, more than other requests may bring. Raises `BodyTooLarge`."""
+    if request.content_length is not None and request.content_length > limit_bytes:
+        raise _too_large(request, limit_bytes)
+    request.max_content_length = limit_bytes + 1
 
 
 def _spooled(request: Request, limit_bytes: int) -> BinaryIO:

@@ -26,6 +26,10 @@ class Place:
 
 PLACES: tuple[Place, ...] = (
     Place("My desk", "dashboard.desk", (Role.AGENT,), section="dashboard.desk"),
+    Place("Tickets", "dashboard.tickets", (Role.ADMIN,), section="dashboard.ticket"),
+    Place("Agents", "dashboard.agents", (Role.ADMIN,), section="dashboard.agent"),
+    Place("Users", "dashboard.users", (Role.ADMIN,), section="dashboard.user"),
+    Place("Customers", "dashboard.customers", (Role.ADMIN,), section="dashboard.customer"),
     Place("Operations", "dashboard.operations", (Role.OPERATOR, Role.ADMIN), section="dashboard.operations"),
     Place("Account", "dashboard.account", section="dashboard.account"),
 )

@@ -8,13 +8,36 @@ from flask import Flask, g, request
 from jinja2 import StrictUndefined
 
 from service.api import documents
-from service.dashboard import charts, failures, forgery, mode, navigation, once, wording
+from service.dashboard import charts, failures, forgery, mode, navigation, once, wording, written
 from service.dashboard.assets import asset_url
 from service.dashboard.blueprint import dashboard
 from service.dashboard.cookies import PREFIX
-from service.dashboard.views import account, desk, desk_forms, operations, operations_jobs, sign_in, ticket
+from service.dashboard.views import (
+    account,
+    agent_forms,
+    agents,
+    customers,
+    desk,
+    desk_forms,
+    operations,
+    operations_jobs,
+    sign_in,
+    ticket,
+    ticket_acts,
+    ticket_import,
+    tickets,
+    tickets_one,
+    user_acts,
+    users,
+)
 
-VIEWS = (failures, sign_in, account, desk, desk_forms, ticket, operations, operations_jobs)
+VIEWS = (
+    *(failures, sign_in, account),
+    *(desk, desk_forms, ticket),
+    *(tickets, tickets_one, ticket_acts, ticket_import),
+    *(agents, agent_forms, users, user_acts, customers),
+    *(operations, operations_jobs),
+)
 """The modules whose routes are served: importing them hangs their routes on the blueprint."""
 
 
@@ -30,6 +53,7 @@ def _known_to_every_template() -> dict[str, Any]:
         "new_key": once.new_key,
         "degraded": mode.banner,
         "degraded_words": mode.banners,
+        "fingerprint": written.fingerprint,
     }
 
 

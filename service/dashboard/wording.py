@@ -63,5 +63,5 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 def install(app: Flask) -> None:
     """Give the words to the templates of an app."""
     app.jinja_env.filters.update(
-        words=words, cause_words=cause_words, age=age, moment_words=moment_words, counted=counted
+        words=words, duration=duration, cause_words=cause_words, age=age, moment_words=moment_words, counted=counted
     )

@@ -87,7 +87,7 @@ class RqJobQueue:
         turn has not looked yet, wherever RQ has it, and will see what was there before this call.
         """
         with errors_as_facts():
-            queue = Queue(queue_name(self._prefix), connection=self._client, serializer=JSONSerializer)
+            queue = Queue(self._name, connection=self._client, serializer=JSONSerializer)
             turn = cast("bytes | None", self._client.get(self._turn_key(name))) or b"0"
             job_id = _job_id(self._prefix, f"{name}-{turn.decode()}")
             return _enqueue_once(queue, name, (), job_id=job_id, at_front=True)

@@ -169,6 +169,8 @@ def _filtered(wanted: AgentFilter) -> Select[Any]:
     query = agents_query(USERNAME_KEY)
     if wanted.text:
         query = query.where(matching(wanted.text))
+    if wanted.username is not None:
+        query = query.where(func.lower(wanted.username) == USERNAME_KEY)
     if wanted.level is not None:
         query = query.where(agents.c.level == wanted.level.value)
     if wanted.availability is not None:

@@ -25,6 +25,8 @@ def filtered(wanted: TicketFilter, targets: Targets) -> Select[tuple[object, ...
 
 
 def _equal(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.ids is not None:
+        yield tickets.c.id.in_(wanted.ids)
     if wanted.statuses:
         yield tickets.c.status.in_([status.value for status in wanted.statuses])
     if wanted.priorities:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from service.domain.errors import InvalidInput, NotFound
 from service.domain.model import MAX_CAPACITY, Agent, Availability, Page
+from service.domain.people_rules import is_username
 from service.usecases.hints import opened
 from service.usecases.passwords import Passwords
 from service.usecases.ports.paging import PageRequest
@@ -73,6 +74,14 @@ class Agents:
     def page(self, wanted: AgentFilter, request: PageRequest) -> Page[Agent]:
         """List agents. Raises `InvalidInput` for a search text, a sort or a cursor that will not do."""
         return self._store.page(replace(wanted, text=search_text(wanted.text)), request)
+
+    def named(self, username: str) -> Agent:
+        """Read the agent of this name, whatever its case. Raises `NotFound`."""
+        name = username.strip()
+        found = self._store.page(AgentFilter(username=name), PageRequest(limit=1)).items if is_username(name) else ()
+        if not found:
+            raise NotFound(f"There is no agent called {name!r}")
+        return found[0]
 
     def update(self, agent_id: int, changes: AgentChanges, *, actor_id: int | None) -> Agent:
         """Change an agent.

@@ -8,9 +8,18 @@ from functools import partial
 
 from service.domain.errors import FairdealError, InvalidInput, NotFound
 from service.domain.model import Priority, Ticket
+from service.domain.ticket_rules import clean_note
 from service.usecases.lifecycle import ItemResult, Lifecycle, assignment
 from service.usecases.ports.tickets import AssignmentStore, TicketChanges
 from service.usecases.tickets import Tickets
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A ticket as somebody saw it: what they ask for is done only while it is in the same hands."""
+
+    ticket_id: int
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,8 @@ class Assignment:
 
     ticket_id: int
     agent_id: int
+    epoch: int | None = None
+    """Only while the ticket is in the hands it was seen in."""
 
 
 class Bulk:
@@ -32,7 +43,24 @@ class Bulk:
     def assign(self, wanted: Sequence[Assignment], *, actor_id: int | None) -> list[ItemResult]:
         """Give each open or held ticket to its agent."""
         give = partial(self._lifecycle.assign, actor_id=actor_id)
-        return [_tried(item.ticket_id, partial(give, agent_id=item.agent_id)) for item in wanted]
+        return [
+            _tried(item.ticket_id, partial(give, agent_id=item.agent_id, expected_epoch=item.epoch)) for item in wanted
+        ]
+
+    def put_back(self, wanted: Sequence[Seen], *, actor_id: int | None, reason: str = "") -> list[ItemResult]:
+        """Take each held ticket from its agent and put it back to its place in the queue. Raises `InvalidInput`."""
+        give_back = partial(self._lifecycle.return_one, actor_id=actor_id, reason=clean_note(reason, field="reason"))
+        return [_tried(item.ticket_id, partial(give_back, expected_epoch=item.epoch)) for item in wanted]
+
+    def reopen(self, wanted: Sequence[Seen], *, actor_id: int | None, reason: str = "") -> list[ItemResult]:
+        """Put each resolved or closed ticket back to its place in the queue. Raises `InvalidInput`."""
+        reopen = partial(self._lifecycle.reopen, actor_id=actor_id, reason=clean_note(reason, field="reason"))
+        return [_tried(item.ticket_id, partial(reopen, expected_epoch=item.epoch)) for item in wanted]
+
+    def delete(self, wanted: Sequence[Seen], *, actor_id: int | None) -> list[ItemResult]:
+        """Delete each ticket; its history stays."""
+        delete = partial(self._tickets.delete, actor_id=actor_id)
+        return [_tried(item.ticket_id, partial(delete, expected_epoch=item.epoch)) for item in wanted]
 
     def set_priority(self, ticket_ids: Sequence[int], priority: Priority, *, actor_id: int | None) -> list[ItemResult]:
         """Give each ticket the priority; a queued one moves to the place its id has in the other queue."""
@@ -71,7 +99,7 @@ class Bulk:
         ]
 
 
-def _tried(ticket_id: int, act: Callable[[int], Ticket]) -> ItemResult:
+def _tried(ticket_id: int, act: Callable[[int], Ticket | None]) -> ItemResult:
     try:
         return ItemResult(ticket_id, act(ticket_id), None)
     except FairdealError as error:

@@ -85,11 +85,24 @@ class Imports:
         if is_small and operation_id is None:
             batches = self._ticket_import.batches(io.BytesIO(head), format=format, actor_id=actor_id, on_error=on_error)
             return list(batches)
-        source.seek(0)
-        next(rows_of(source, format), None)
-        job = self._keep(source, format, on_error, actor_id, operation_id)
         if is_small:
-            return self._at_once(job, io.BytesIO(head))
+            return self._at_once(self._keep(source, format, on_error, actor_id, operation_id), io.BytesIO(head))
+        return self.hand_over(source, format=format, on_error=on_error, actor_id=actor_id, operation_id=operation_id)
+
+    def hand_over(
+        self,
+        source: BinaryIO,
+        *,
+        format: FileFormat,  # noqa: A002 - the word for it
+        on_error: OnError,
+        actor_id: int | None,
+        operation_id: UUID | None = None,
+    ) -> ImportJob:
+        """Keep an upload, however small, for a worker. `source` can be read twice.
+
+        Raises `InvalidInput` for a file that cannot be read at all, `StoreUnavailable`.
+        """
+        job = self._keep(source, format, on_error, actor_id, operation_id)
         try:
             self._enqueue(job)
         except QueueUnavailable:
@@ -154,6 +167,8 @@ class Imports:
         actor_id: int | None,
         operation_id: UUID | None,
     ) -> ImportJob:
+        source.seek(0)
+        next(rows_of(source, format_), None)  # one that cannot be read at all is refused
         source.seek(0)
         size = lines = 0
         while part := source.read(PART_BYTES):

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from service.bootstrap import Container, build_container
 from service.config import Settings
-from service.domain.model import Availability
+from service.domain.model import Availability, Priority
 from service.usecases.ports.people import AgentChanges
 from service.usecases.ports.tickets import TicketDraft
 from tests.integration.test_workers_processes import PREFIX, Stage, _eventually, stage
@@ -49,9 +49,7 @@ def test_whatever_makes_work_or_room_wakes_dispatch(
     """There is no clock here: each step is seen because it woke the worker."""
     stage.spawn("worker")
     ann = make_agent("ann", auto_assign=True, capacity=2, availability="away")
-    first = [web.tickets.create(draft(), actor_id=None).id for _ in range(2)]
-    assert held(stage) == {}, "nobody was there to take them, and creating them was no error"
-
+    first = put(stage, 2)
     web.agents.set_availability(ann, Availability.AVAILABLE)
     _eventually(lambda: held(stage) == {ann: 2}, stage)
     web.tickets.create_many([draft(), draft(), draft()], actor_id=None)
@@ -63,7 +61,7 @@ def test_whatever_makes_work_or_room_wakes_dispatch(
     _eventually(lambda: held(stage) == {ann: 3}, stage)
 
     ben = make_agent("ben")
-    web.tickets.create(draft(), actor_id=None)
+    put(stage, 1)
     web.agents.update(ben, AgentChanges(auto_assign=True), actor_id=None)
     _eventually(lambda: held(stage) == {ann: 3, ben: 1}, stage)
     web.lifecycle.return_one(_of(stage, "dispatch")[-1], actor_id=None)
@@ -72,29 +70,44 @@ def test_whatever_makes_work_or_room_wakes_dispatch(
     _eventually(lambda: held(stage) == {ben: 4}, stage)
 
 
+def test_creating_a_ticket_that_nobody_can_be_given_is_no_error(
+    stage: Stage, web: Container, make_agent: Callable[..., int]
+) -> None:
+    stage.spawn("worker")
+    make_agent("ann", auto_assign=True, availability="away")
+    ids = [web.tickets.create(draft(), actor_id=None).id for _ in range(2)]
+    assert held(stage) == {}
+    assert stage.queued() == ids
+
+
+def put(stage: Stage, count: int) -> list[int]:
+    """Queue new tickets without ringing for them."""
+    query = text("INSERT INTO tickets (subject) SELECT 'x' FROM generate_series(1, :count) RETURNING id")
+    with stage.engine.begin() as connection:
+        ids = sorted(connection.execute(query, {"count": count}).scalars())
+    stage.client.rpush(stage.keys.queue(Priority.MEDIUM), *ids)
+    return ids
+
+
 def _of(stage: Stage, cause: str) -> list[int]:
     query = text("SELECT ticket_id FROM ticket_events WHERE cause = :cause ORDER BY id")
     with stage.engine.connect() as connection:
         return list(connection.execute(query, {"cause": cause}).scalars())
 
 
-def test_the_clock_finds_what_nobody_rang_for(
-    stage: Stage, make_agent: Callable[..., int], make_tickets_raw: Callable[[int], list[int]]
-) -> None:
+def test_the_clock_finds_what_nobody_rang_for(stage: Stage, make_agent: Callable[..., int]) -> None:
     stage.client.set(stage.keys.generation, "1")
     ann = make_agent("ann", auto_assign=True)
-    make_tickets_raw(3)
+    put(stage, 3)
     stage.spawn("worker")
     stage.spawn("clock", DISPATCH_EVERY_S="1")
     _eventually(lambda: held(stage) == {ann: 3}, stage)
 
 
-def test_a_clock_with_nobody_to_dispatch_to_calls_no_job(
-    stage: Stage, make_agent: Callable[..., int], make_tickets_raw: Callable[[int], list[int]]
-) -> None:
+def test_a_clock_with_nobody_to_dispatch_to_calls_no_job(stage: Stage, make_agent: Callable[..., int]) -> None:
     stage.client.set(stage.keys.generation, "1")
     make_agent("ann")
-    make_tickets_raw(3)
+    put(stage, 3)
     stage.spawn("worker")
     stage.spawn("clock", DISPATCH_EVERY_S="1")
     _eventually(lambda: stage.runs(tier="fast", status="done") >= 1, stage)
@@ -145,13 +158,3 @@ def _end_statements(connection: Any) -> None:
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
     )
-
-
-@pytest.fixture
-def make_tickets_raw(stage: Stage) -> Callable[[int], list[int]]:
-    def make(count: int) -> list[int]:
-        query = text("INSERT INTO tickets (subject) SELECT 'x' FROM generate_series(1, :count) RETURNING id")
-        with stage.engine.begin() as connection:
-            return sorted(connection.execute(query, {"count": count}).scalars())
-
-    return make

@@ -25,8 +25,13 @@ LOCK_AGENT = text("SELECT 1 FROM agents WHERE id = :id FOR NO KEY UPDATE")
 IS_FREE = "SELECT 1 FROM {table} WHERE id = :id FOR UPDATE NOWAIT"
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
+TAKEN_BACK = text("""
+INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, epoch)
+VALUES (:ticket, 'hold_limit', 'assigned', 'open', :agent, 0)
+""")
+
 ANN, BOB, HELD, OPEN = 1, 2, 1, 6
-"""The agents, a ticket that Bob holds, and one that nobody holds."""
+"""The agents, a ticket that Bob holds, and one that was taken back from him."""
 
 ACTS: dict[str, tuple[int, int, Callable[[Container], object]]] = {
     "fetch": (BOB, OPEN, lambda made: made.assignments.fetch(BOB)),
@@ -36,6 +41,8 @@ ACTS: dict[str, tuple[int, int, Callable[[Container], object]]] = {
     "return all": (BOB, HELD, lambda made: made.assignments.return_all(BOB, actor_id=None)),
     "start": (BOB, HELD, lambda made: made.lifecycle.start(BOB, HELD)),
     "sell": (BOB, HELD, lambda made: made.lifecycle.sell(BOB, HELD, Buyer(name="Kim", email="kim@example.com"))),
+    "sell late": (BOB, OPEN, lambda made: made.lifecycle.sell(BOB, OPEN, Buyer(name="Kim", email="kim@example.com"))),
+    "resolve late": (BOB, OPEN, lambda made: made.lifecycle.resolve(BOB, OPEN)),
     "delete": (BOB, HELD, lambda made: made.tickets.delete(HELD, actor_id=None)),
     "change": (BOB, HELD, lambda made: made.tickets.update(HELD, TicketChanges(priority=Priority.LOW), actor_id=None)),
     "deactivate": (BOB, HELD, lambda made: made.agents.update(BOB, AgentChanges(is_active=False), actor_id=None)),
@@ -52,10 +59,12 @@ ACTS: dict[str, tuple[int, int, Callable[[Container], object]]] = {
 
 
 @pytest.fixture
-def made(container: Container, make_agent: Make, make_tickets: MakeMany) -> Container:
+def made(container: Container, engine: Engine, make_agent: Make, make_tickets: MakeMany) -> Container:
     assert (make_agent("ann"), make_agent("bob")) == (ANN, BOB)
     make_tickets(10)
     container.assignments.fetch(BOB, limit=OPEN - 1)
+    with engine.begin() as connection:
+        connection.execute(TAKEN_BACK, {"ticket": OPEN, "agent": BOB})
     return container
 
 

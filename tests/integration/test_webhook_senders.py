@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from sqlalchemy import Engine
 
+from service.domain.errors import StoreUnavailable
 from tests.integration.telling import Telling, until
 from tests.receiver import Receiver, receiver, status
 
@@ -35,7 +36,7 @@ def test_a_slow_receiver_holds_nobody_else_up(engine: Engine, there: Receiver) -
             telling.happen(ticket)
         telling.calm()
         with ThreadPoolExecutor(1) as pool:
-            run = pool.submit(telling.sending(run_s=100.0).run)
+            run = pool.submit(telling.sending().run)
             until(lambda: len(there.received) == 30, "the others' messages")
             telling.happen(31)
             until(lambda: len(there.received) == 31, "what happened meanwhile")
@@ -105,6 +106,27 @@ def test_one_who_was_taken_for_dead_settles_nothing(telling: Telling, there: Rec
     assert telling.states() == ["delivered"]
     assert len(set(there.ids)) == 1
     assert telling.rows("SELECT failures, delivered FROM webhooks") == [(0, 1)]
+
+
+def test_a_message_taken_whose_success_could_not_be_written_down_is_sent_again(
+    telling: Telling, there: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling.hook(there.url)
+    telling.happen(1)
+    telling.calm()
+    with monkeypatch.context() as broken:
+        broken.setattr(telling.outbox, "settle", _unable)
+        with pytest.raises(StoreUnavailable):
+            telling.sending().run()
+    assert telling.states() == ["pending"]
+    assert telling.send() == 1
+    assert telling.states() == ["delivered"]
+    assert len(there.ids) >= 2
+    assert len(set(there.ids)) == 1
+
+
+def _unable(*_: object, **__: object) -> bool:
+    raise StoreUnavailable("PostgreSQL did not answer")
 
 
 def test_a_webhook_deleted_while_it_is_told_ends_quietly(telling: Telling, there: Receiver) -> None:

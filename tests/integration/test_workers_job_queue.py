@@ -183,6 +183,7 @@ def test_a_call_while_the_job_is_under_way_has_it_run_once_more(jobs: RqJobQueue
     (under_way,) = queue.get_jobs()
     client.lpop(queue.key)
     under_way.set_status(JobStatus.STARTED)
+    client.hset(f"rq:job:{under_way.id}", "last_heartbeat", silent_for(0))
     jobs.began(CALLED)
     assert jobs.call(CALLED)
     assert not jobs.call(CALLED)

@@ -66,6 +66,7 @@ class AgentState:
     capacity: int = 15
     availability: Availability = Availability.AVAILABLE
     active: bool = True
+    auto_assign: bool = False
     deleted: bool = False
 
 

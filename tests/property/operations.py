@@ -12,9 +12,10 @@ from service.usecases.assignments import Hand
 from service.usecases.ports.people import AgentChanges
 from service.usecases.ports.reconcile import RunStatus, Tier
 from service.usecases.ports.tickets import Buyer, Claimed, TicketChanges, TicketDraft
-from tests.property.desk import STAFF, Desk, Outcome
+from tests.property.desk import STAFF, Outcome
 from tests.property.failpoints import Done
 from tests.property.model import TURNS_TO_LIMIT, AgentState
+from tests.property.pushing import Pushing
 
 MOST_AGENTS = 6
 
@@ -32,14 +33,13 @@ LAG = st.none() | st.integers(0, 1)
 BUYER = "kim0@example.com"
 
 
-class Operations(Desk):
+class Operations(Pushing):
     """Everything that users do."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[tuple[int, int | None]] = []
         self.created: list[int | None] = []
-        self.claims: dict[UUID, list[int]] = {}
 
     # Tickets
 

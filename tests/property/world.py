@@ -59,7 +59,7 @@ SELECT t.id, t.priority, t.status, t.agent_id, t.epoch, t.deleted_at IS NOT NULL
 FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id ORDER BY t.id
 """)
 AGENTS = text("""
-SELECT a.id, a.level, a.capacity, a.availability, a.held, a.is_active, u.is_active AS active,
+SELECT a.id, a.level, a.capacity, a.availability, a.auto_assign, a.held, a.is_active, u.is_active AS active,
        u.deleted_at IS NOT NULL AS deleted
 FROM agents a JOIN users u ON u.id = a.id ORDER BY a.id
 """)
@@ -181,6 +181,7 @@ class World:
                 capacity=row.capacity,
                 availability=Availability(row.availability),
                 active=row.active,
+                auto_assign=row.auto_assign,
                 deleted=row.deleted,
             )
             for row in found

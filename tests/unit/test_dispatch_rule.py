@@ -59,14 +59,14 @@ AGENTS = st.lists(
         agent,
         st.integers(1, 40),
         st.sampled_from(Level),
-        held=st.integers(0, MAX_CAPACITY),
+        held=st.integers(0, 3) | st.integers(0, MAX_CAPACITY),
         capacity=st.integers(1, MAX_CAPACITY),
         idle_min=st.integers(0, 5),
     ),
     max_size=8,
     unique_by=lambda each: each.agent_id,
 )
-WAITING = st.fixed_dictionaries({priority: st.integers(0, 30) for priority in Priority})
+WAITING = st.fixed_dictionaries({priority: st.integers(0, 12) for priority in Priority})
 
 
 @given(candidates=AGENTS, waiting=WAITING)
@@ -112,6 +112,12 @@ def test_low_goes_to_whoever_holds_the_fewest_of_either_level() -> None:
 def test_among_equals_whoever_was_idle_longest_comes_first() -> None:
     idle = [agent(1, idle_min=1), agent(2, idle_min=9), agent(3, idle_min=5)]
     assert [share.agent_id for share in share_out(idle, {L: 3})] == [2, 3, 1]
+
+
+def test_whoever_was_given_one_in_this_deal_comes_last_among_equals() -> None:
+    """Agent 1 was idle longer, until the first ticket made the two equal."""
+    waiting = share_out([agent(1, idle_min=9), agent(2, held=1, idle_min=1)], {L: 2})
+    assert given_to(waiting) == {1: {L: 1}, 2: {L: 1}}
 
 
 def test_the_fewest_are_counted_not_compared_with_capacity() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts import render_erd, render_requests, render_settings
+from service.domain.model import Cause
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -38,3 +39,10 @@ def test_the_examples_of_requests_are_those_of_the_document() -> None:
     how = "run: .venv/bin/python -m scripts.render_requests"
     assert render_requests.COLLECTION.read_text() == render_requests.collection(), how
     assert render_requests.HTTP.read_text() == render_requests.http_file(), how
+
+
+def test_the_page_on_webhooks_names_every_cause() -> None:
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    listed = re.search(r"`causes` are those of a ticket's history \((.*?)\)", page, re.DOTALL)
+    assert listed is not None
+    assert re.findall(r"`(\w+)`", listed[1]) == [cause.value for cause in Cause]

@@ -74,17 +74,17 @@ def read_project_ticket(path: TicketPath) -> Response:
 @allow(Role.ADMIN)
 def replace_project_ticket(path: TicketPath, body: ProjectTicketPatch) -> Response:
     """Change what is given of a ticket. Ours is `PUT /api/tickets/{id}`."""
-    return _changed(path.ticket_id, body)
+    return _changed_ticket(path.ticket_id, body)
 
 
 @project_tickets.patch("/<id:ticket_id>", responses=outcomes(200, ProjectTicketAnswer, *MOVES))
 @allow(Role.ADMIN)
 def change_project_ticket(path: TicketPath, body: ProjectTicketPatch) -> Response:
     """Change what is given of a ticket. Ours is `PATCH /api/tickets/{id}`."""
-    return _changed(path.ticket_id, body)
+    return _changed_ticket(path.ticket_id, body)
 
 
-def _changed(ticket_id: int, body: ProjectTicketPatch) -> Response:
+def _changed_ticket(ticket_id: int, body: ProjectTicketPatch) -> Response:
     present = services().tickets.get(ticket_id, viewer=caller())
     status = TicketStatus.OPEN if body.is_taken_back(present) else None
     ticket = edit_ticket(
@@ -171,15 +171,18 @@ def read_project_agent(path: AgentPath) -> Response:
 @allow(Role.ADMIN)
 def replace_project_agent(path: AgentPath, body: ProjectAgentPatch) -> Response:
     """Change what is given of an agent. Ours is `PUT /api/agents/{id}`."""
-    agent = services().agents.update(path.agent_id, body.changes(), actor_id=caller().user_id)
-    return answers.answer(project_agent_json(agent))
+    return _changed_agent(path.agent_id, body)
 
 
 @project_agents.patch("/<id:agent_id>", responses=outcomes(200, ProjectAgentAnswer, NotFound, AlreadyExists))
 @allow(Role.ADMIN)
 def change_project_agent(path: AgentPath, body: ProjectAgentPatch) -> Response:
     """Change what is given of an agent. Ours is `PATCH /api/agents/{id}`."""
-    agent = services().agents.update(path.agent_id, body.changes(), actor_id=caller().user_id)
+    return _changed_agent(path.agent_id, body)
+
+
+def _changed_agent(agent_id: int, body: ProjectAgentPatch) -> Response:
+    agent = services().agents.update(agent_id, body.changes(), actor_id=caller().user_id)
     return answers.answer(project_agent_json(agent))
 
 

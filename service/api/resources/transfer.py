@@ -11,6 +11,7 @@ from service.api import answers
 from service.api.access import allow, caller
 from service.api.errors import UnreadableBody
 from service.api.idempotency import once, operation_id, takes_key
+from service.api.media import CONTENT_TYPES, CSV, NDJSON
 from service.api.openapi import download, outcomes, resource
 from service.api.schemas.imports import ImportAnswer, ImportFile, ImportJobAnswer, ImportQuery, job_json, result_json
 from service.api.schemas.tickets import ExportQuery
@@ -21,11 +22,6 @@ from service.usecases.ports.imports import ImportJob, OnError
 from service.usecases.ticket_files import FileFormat
 
 transfer = resource("transfer", "/api/tickets", tag="Files", about="Tickets from and to files")
-
-CSV = "text/csv"
-NDJSON = "application/x-ndjson"
-
-CONTENT_TYPES = {FileFormat.CSV: f"{CSV}; charset=utf-8; header=present", FileFormat.NDJSON: NDJSON}
 
 
 @transfer.get("/export", responses=outcomes(200, download(CSV, NDJSON)))

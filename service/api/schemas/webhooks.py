@@ -183,8 +183,10 @@ def secret_json(webhook: Webhook, secret: str) -> dict[str, Any]:
 
 def delivery_json(delivery: Delivery) -> dict[str, Any]:
     """Describe a delivery."""
-    names = DeliveryAnswer.model_fields.keys() - {"events"}
-    return {**{name: getattr(delivery, name) for name in names}, "events": len(delivery.event_ids)}
+    return {
+        name: len(delivery.event_ids) if name == "events" else getattr(delivery, name)
+        for name in DeliveryAnswer.model_fields
+    }
 
 
 def delivery_with_payload_json(delivery: Delivery, events: Sequence[TicketEvent]) -> dict[str, Any]:

@@ -125,6 +125,8 @@ class AgentFilter:
     """Which agents to list; `text` is looked for in username, email and names."""
 
     text: str | None = None
+    username: str | None = None
+    """The one of this name, whatever its case."""
     level: Level | None = None
     availability: Availability | None = None
     is_active: bool | None = None

@@ -46,6 +46,7 @@ class TicketChanges:
 class TicketFilter:
     """Which tickets to list; an empty filter means all."""
 
+    ids: tuple[int, ...] | None = None
     statuses: tuple[TicketStatus, ...] = ()
     priorities: tuple[Priority, ...] = ()
     agent_id: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,17 @@ def test_a_first_look_is_no_news_and_neither_is_one_after_somebody_else(
     seen, _ = desk_of_three(visitor, tickets)
     person("bob")
     assert CHANGED not in seen.send("/app/sign-out").sign_in("bob").text
+
+
+def test_the_longest_look_fits_in_a_cookie(visitor: Visit, ann: int, root: int, tickets: Any, container: Any) -> None:
+    seeded = random.Random(1)
+    made = [
+        tickets(1, subject="".join(chr(seeded.randint(0x20000, 0x2A6DF)) for _ in range(200)))[0] for _ in range(15)
+    ]
+    seen = visitor("ann").send("/app/desk/fetch").get("/app/desk")
+    assert len(seen.client.get_cookie("fairdeal_look", path="/app").value) < 4_000  # browsers drop what is over 4,096
+    container.lifecycle.return_one(made[7].id, actor_id=root)
+    assert made[7].subject[:39] in seen.get("/app/desk").text
 
 
 def test_a_look_that_was_tampered_with_counts_for_nothing(visitor: Visit, ann: int, tickets: Any) -> None:

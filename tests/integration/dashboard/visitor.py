@@ -27,11 +27,19 @@ class _Forms(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self._text_of: str | None = None
+        self._has_option: bool | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append(Form(values.get("action", ""), values.get("method", "get")))
+        elif self.forms and tag == "select":
+            self.forms[-1].fields.append((values["name"], ""))
+            self._has_option = False
+        elif self.forms and tag == "option" and self._has_option is not None:
+            if "selected" in values or not self._has_option:
+                self.forms[-1].fields[-1] = (self.forms[-1].fields[-1][0], values["value"])
+            self._has_option = True
         elif self.forms and "name" in values and tag in {"input", "button", "textarea"}:
             pair = values["name"], values.get("value", "")
             if tag == "button":
@@ -47,6 +55,8 @@ class _Forms(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea":
             self._text_of = None
+        if tag == "select":
+            self._has_option = None
 
 
 class Visitor:

@@ -26,6 +26,19 @@ ANONYMOUS = {
 }
 """What needs no sign-in. Whoever adds to this list should know why."""
 
+TICKET, PERSON, BUYER = "tickets/<id:ticket_id>", "users/<id:user_id>", "customers/<id:customer_id>"
+ADMIN_LOOKS = (
+    "tickets", "tickets/export", "tickets/imports/<id:import_id>", "agents", "agents/<id:agent_id>",
+    "users", PERSON, "customers", BUYER,
+)  # fmt: skip
+ADMIN_ACTS = ("agents/<id:agent_id>/availability", f"{PERSON}/activate")
+ADMIN_FORMS = (
+    TICKET, "tickets/new", f"{TICKET}/edit", "tickets/act", "tickets/import",
+    "agents/new", *(f"agents/<id:agent_id>/{act}" for act in ("edit", "return", "reassign")),
+    "users/new", *(f"{PERSON}/{act}" for act in ("edit", "password", "role", "deactivate", "delete")),
+    "customers/new", f"{BUYER}/edit", f"{BUYER}/delete",
+)  # fmt: skip
+
 EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/app/"): EVERYBODY,
     ("POST", "/app/sign-out"): EVERYBODY,
@@ -44,6 +57,9 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/app/operations/jobs/<job_id>/requeue"): OPERATOR | ADMIN,
     ("GET", "/app/operations/jobs/<job_id>/forget"): OPERATOR | ADMIN,
     ("POST", "/app/operations/jobs/<job_id>/forget"): OPERATOR | ADMIN,
+    **{(method, f"/app/{page}"): ADMIN for page in ADMIN_FORMS for method in ("GET", "POST")},
+    **{("GET", f"/app/{page}"): ADMIN for page in ADMIN_LOOKS},
+    **{("POST", f"/app/{page}"): ADMIN for page in ADMIN_ACTS},
 }
 """Who may see what, written down a second time."""
 

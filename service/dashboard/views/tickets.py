@@ -1,0 +1,66 @@
+"""All tickets, for admins: searched, filtered, sorted, page by page, and written to a file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from flask import Response
+
+from service.api import answers
+from service.api.access import caller
+from service.api.media import CONTENT_TYPES
+from service.api.services import services
+from service.dashboard.agent_choice import choices
+from service.dashboard.blueprint import allow, dashboard
+from service.dashboard.forms import choice
+from service.dashboard.listing import EMPTY, Listing
+from service.dashboard.rendering import page
+from service.dashboard.ticket_list import SORTS, ticket_list, wanted_tickets
+from service.domain.errors import InvalidInput
+from service.domain.model import Page, Priority, Role, Ticket, TicketStatus
+from service.usecases.ticket_files import FileFormat
+
+
+@dashboard.get("/tickets")
+@allow(Role.ADMIN)
+def tickets() -> Response:
+    """Show the tickets."""
+    listing = ticket_list()
+    found = _found(listing)
+    agents = {ticket.agent_id for ticket in found.items if ticket.agent_id is not None}
+    return page(
+        "admin/tickets.html",
+        status=HTTPStatus.BAD_REQUEST if listing.problems else HTTPStatus.OK,
+        listing=listing,
+        found=found,
+        names=services().users.usernames(agents),
+        agents=choices(),
+        statuses=list(TicketStatus),
+        priorities=list(Priority),
+        sorts=SORTS,
+    )
+
+
+def _found(listing: Listing) -> Page[Ticket]:
+    wanted = wanted_tickets(listing)
+    if listing.problems:
+        return EMPTY
+    try:
+        return services().tickets.page(wanted, listing.request(), viewer=caller())
+    except InvalidInput as error:
+        listing.note(error)
+        return EMPTY
+
+
+@dashboard.get("/tickets/export")
+@allow(Role.ADMIN)
+def tickets_export() -> Response:
+    """Write the tickets of the list to a file."""
+    listing, format_ = ticket_list(), choice("format", FileFormat)
+    wanted = wanted_tickets(listing)
+    if listing.problems:
+        raise InvalidInput(*listing.problems.items())
+    chunks = services().ticket_export.chunks(wanted, format=format_)
+    name = f"tickets-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{format_}"
+    return answers.download(chunks, media_type=CONTENT_TYPES[format_], name=name)
