@@ -126,6 +126,7 @@ def look(
 ) -> None:
     """Keep desks open: each looks every ten seconds, on a connection of its own, as browsers would have to."""
     netloc, until = urlsplit(base).netloc, time.monotonic() + seconds
+    jars = [dict(pair.split("=", 1) for pair in each.split("; ")) for each in cookies]
     lock, counts, took = threading.Lock(), {200: 0, 304: 0}, [0.0]
 
     def keep_open(mine: Sequence[int]) -> None:
@@ -135,7 +136,7 @@ def look(
             at, desk = due.pop(0)
             time.sleep(max(0.0, at - time.monotonic()))
             began = time.monotonic()
-            status, etags[desk] = _look(netloc, cookies[desk % len(cookies)], etags.get(desk, ""))
+            status, etags[desk] = _look(netloc, jars[desk % len(jars)], etags.get(desk, ""))
             with lock:
                 counts[status] += 1
                 took[0] += (time.monotonic() - began) * 1000
@@ -146,13 +147,14 @@ def look(
     told.put((counts, took[0]))
 
 
-def _look(netloc: str, cookies: str, etag: str) -> tuple[int, str]:
+def _look(netloc: str, jar: dict[str, str], etag: str) -> tuple[int, str]:
     connection = http.client.HTTPConnection(netloc, timeout=PATIENCE_S)
-    headers = {"Cookie": cookies, "HX-Request": "true"} | ({"If-None-Match": etag} if etag else {})
+    headers = {"Cookie": _header(jar), "HX-Request": "true"} | ({"If-None-Match": etag} if etag else {})
     connection.request("GET", "/app/desk", headers=headers)
     answer = connection.getresponse()
     answer.read()
     connection.close()
+    jar.update(_cookies(answer))
     return answer.status, answer.headers.get("ETag", "")
 
 
