@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import partial
 
 from service.domain.errors import NotFound, QueueUnavailable
+from service.domain.model import Priority
 from service.usecases.health import Health, HealthReport
 from service.usecases.ports.operations import Bucket, FailedJob, JobsState, JobWatch, LoadStep, Pace, SampleStore
 from service.usecases.ports.queue import TicketQueue
@@ -101,8 +102,12 @@ class Overview:
     @property
     def oldest_open_at(self) -> datetime | None:
         """Since when the ticket has been open that has waited longest."""
-        age_s = self.queue.oldest_open_s
-        return None if age_s is None else self.at - timedelta(seconds=age_s)
+        return min(self.waiting_since.values(), default=None)
+
+    @property
+    def waiting_since(self) -> dict[Priority, datetime]:
+        """The same for each priority of which a ticket is open."""
+        return {priority: self.at - timedelta(seconds=age_s) for priority, age_s in self.queue.waited_s.items()}
 
 
 class Operations:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import render_erd, render_settings
+from scripts import render_erd, render_requests, render_settings
 from service.domain.model import Cause
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +33,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_decision_is_listed() -> None:
     listed = (ROOT / "docs" / "adr" / "README.md").read_text()
     assert [path.name for path in sorted((ROOT / "docs" / "adr").glob("0*.md")) if path.name not in listed] == []
+
+
+def test_the_examples_of_requests_are_those_of_the_document() -> None:
+    how = "run: .venv/bin/python -m scripts.render_requests"
+    assert render_requests.COLLECTION.read_text() == render_requests.collection(), how
+    assert render_requests.HTTP.read_text() == render_requests.http_file(), how
 
 
 def test_the_page_on_webhooks_names_every_cause() -> None:

@@ -115,7 +115,7 @@ def _version(overview: Overview) -> tuple[object, ...]:
         overview.queue.queued,
         overview.queue.open,
         overview.queue.open_claims,
-        overview.oldest_open_at and round(overview.oldest_open_at.timestamp() / 10),
+        [(priority, round(since.timestamp() / 10)) for priority, since in overview.waiting_since.items()],
         overview.pace,
         overview.loads,
         [(name, part.ok, part.detail) for name, part in overview.health.parts.items()],
