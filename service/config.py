@@ -5,17 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.domain.hold_limit import HoldLimit
-from service.domain.mail_rules import parse_public_url, parse_sender, parse_smtp_url
-from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
+from service.setting_values import (
+    AllowedTargets,
+    DatabaseUrl,
+    Minutes,
+    PublicUrl,
+    QueuePrefix,
+    RedisUrl,
+    Sender,
+    SmtpUrl,
+    StrongPassword,
+    Username,
+)
 
 LONGEST_DEFAULT_WARNING_S = 3_600
 
@@ -28,73 +38,17 @@ class ConfigurationError(Exception):
         self.problems = problems
 
 
-def _database_url(value: str) -> str:
-    """Accept the usual spellings and name the psycopg2 driver.
-
-    SQLAlchemy 2.1 reads a bare ``postgresql://`` as psycopg 3, which is not installed.
-    """
-    for prefix in ("postgresql+psycopg2://", "postgresql://", "postgres://"):
-        if value.startswith(prefix):
-            return "postgresql+psycopg2://" + value.removeprefix(prefix)
-    raise ValueError("must look like postgresql://user:password@host:5432/name")
-
-
-def _redis_url(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must look like redis://:password@host:6379/0 (or rediss://, unix://)")
-    return value
-
-
-def _queue_prefix(value: str) -> str:
-    if not value or not all(c.isalnum() or c in "-_." for c in value):
-        raise ValueError("must be letters, digits, '-', '_' or '.'")
-    return value
-
-
-def _username(value: str) -> str:
-    if not is_username(value):
-        raise ValueError(USERNAME_RULE)
-    return value
-
-
-def _minutes(value: str) -> str:
-    parse_minutes(value)
-    return value
-
-
-def _smtp_url(value: SecretStr) -> SecretStr:
-    parse_smtp_url(value.get_secret_value())
-    return value
-
-
-def _sender(value: str) -> str:
-    parse_sender(value)
-    return value
-
-
-def _allowed(value: str) -> str:
-    parse_allowed(value)
-    return value
-
-
-def _strong(value: SecretStr) -> SecretStr:
-    """Refuse a weak password here: later it would stop a start that has already begun."""
-    if lacking := check_strength(value.get_secret_value()):
-        raise ValueError("; ".join(lacking))
-    return value
-
-
 class Settings(BaseSettings):
     """Hold the service's settings, frozen, one field for each environment variable."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
     # Where data lives
-    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+    database_url: DatabaseUrl = Field(
         description="PostgreSQL to use; `./scripts/run` starts an embedded one when it is not given",
         examples=["postgresql://fairdeal:secret@db.example:5432/fairdeal"],
     )
-    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+    redis_url: RedisUrl = Field(
         description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given",
         examples=["redis://:secret@redis.example:6379/0"],
     )
@@ -126,17 +80,17 @@ class Settings(BaseSettings):
         description="When browsers may send the page's cookies over https alone: `auto`, if the request came by https "
         "(a proxy on this machine may say so by X-Forwarded-Proto); `always`, if https ends elsewhere",
     )
-    admin_username: Annotated[str, AfterValidator(_username)] = Field(
+    admin_username: Username = Field(
         default="admin",
         description="Name of the first admin, made on an empty database",
     )
-    admin_password: Annotated[SecretStr, AfterValidator(_strong)] | None = Field(
+    admin_password: StrongPassword | None = Field(
         default=None,
         description="Password of the first admin; one is generated and printed once when not given",
     )
 
     # How the queue behaves
-    queue_prefix: Annotated[str, AfterValidator(_queue_prefix)] = Field(
+    queue_prefix: QueuePrefix = Field(
         default="fairdeal",
         description="Name that all Redis keys share (a cluster hash tag)",
     )
@@ -162,11 +116,11 @@ class Settings(BaseSettings):
     reconcile_full_s: float = Field(default=60.0, ge=1, le=86_400, description="Pause between full reconciliations, s")
 
     # How long tickets may take
-    assign_minutes: Annotated[str, AfterValidator(_minutes)] = Field(
+    assign_minutes: Minutes = Field(
         default=DEFAULT_ASSIGN_MINUTES,
         description="Target by priority: minutes from a ticket's creation to its first assignment",
     )
-    resolve_minutes: Annotated[str, AfterValidator(_minutes)] = Field(
+    resolve_minutes: Minutes = Field(
         default=DEFAULT_RESOLVE_MINUTES,
         description="Target by priority: minutes from a ticket's creation to its resolution or sale",
     )
@@ -192,24 +146,24 @@ class Settings(BaseSettings):
     )
 
     # Whom it writes to
-    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
+    smtp_url: SmtpUrl | None = Field(
         default=None,
         description="Mail server; without one, mails go to files under `VAR_DIR/outbox/`. TLS is required and checked; "
         "`?starttls=no` and `?verify=no` do without",
         examples=["smtp://fairdeal:secret@mail.example:587"],
     )
-    mail_from: Annotated[str, AfterValidator(_sender)] = Field(
+    mail_from: Sender = Field(
         default="Fairdeal <fairdeal@localhost>",
         description="Sender of mails, and where undeliverable ones come back to",
     )
-    public_url: Annotated[str, AfterValidator(parse_public_url)] | None = Field(
+    public_url: PublicUrl | None = Field(
         default=None,
         description="Where people find the service, for links in mails; without it, mails have none",
         examples=["https://fairdeal.example.com"],
     )
 
     # Whom it tells
-    webhook_allow: Annotated[str, AfterValidator(_allowed)] = Field(
+    webhook_allow: AllowedTargets = Field(
         default="",
         description="Networks, addresses and host names that webhooks may lead to although they are not public, "
         "with commas between, such as `10.1.0.0/16,hooks.internal`",
