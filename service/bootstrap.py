@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING
 
 from service import config
 from service.config import Settings
-from service.job_queue import Lane, RqJobQueue, make_job_client
-from service.mail_wiring import wire_mails
+from service.job_queue import Lane, RqJobQueue
 from service.observability import configure_logging
-from service.operations_wiring import wire_operations
-from service.store import migrate
 from service.store.agents import PostgresAgents
 from service.store.assignments import PostgresAssignments
 from service.store.away import PostgresAway
@@ -24,7 +21,6 @@ from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.desks import PostgresDesks
 from service.store.dispatch import PostgresDispatch
-from service.store.engine import make_engine
 from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
 from service.store.hold_limit import PostgresHoldLimit
@@ -41,11 +37,10 @@ from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
 from service.store.users import PostgresUsers
 from service.ticket_queue.audit import RedisQueueAudit
-from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.ticket_queue.ringing import RingingTicketQueue
-from service.usecases import away, hold_limit, webhook_sending
+from service.usecases import away, hold_limit
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
@@ -67,7 +62,6 @@ from service.usecases.mailing import Mailing, Mails
 from service.usecases.notification_preferences import NotificationPreferences
 from service.usecases.operations import Operations
 from service.usecases.passwords import Passwords
-from service.usecases.ports.health import SchemaState
 from service.usecases.queue_rebuild import QueueRebuild
 from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
@@ -83,13 +77,14 @@ from service.usecases.users import Users
 from service.usecases.waking import Bell
 from service.usecases.webhook_sending import WebhookSending
 from service.usecases.webhooks import Webhooks
-from service.webhook_wiring import wire_webhooks
+from service.wiring.chores import chores
+from service.wiring.connections import wire_connections
+from service.wiring.mails import wire_mails
+from service.wiring.operations import wire_operations
+from service.wiring.webhooks import wire_webhooks
 
 if TYPE_CHECKING:
     from flask import Flask
-
-BACKGROUND_PATIENCE = 12
-"""How many times longer than a request the reconciler and the checks may wait for one statement or command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,25 +133,13 @@ class Container:
 
 def build_container(settings: Settings) -> Container:
     """Wire everything for one process. No connection is made before the first use of a part."""
-    engine = make_engine(
-        settings.database_url,
-        statement_timeout_ms=settings.statement_timeout_ms,
-        pool_size=settings.web_threads,
-        application_name="fairdeal",
-    )
-    background_engine = make_engine(
-        settings.database_url,
-        statement_timeout_ms=BACKGROUND_PATIENCE * settings.statement_timeout_ms,
-        pool_size=2,
-        application_name="fairdeal-background",
-    )
-    client = make_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
-    background_client = make_client(settings.redis_url, timeout_ms=BACKGROUND_PATIENCE * settings.redis_timeout_ms)
-    job_client = make_job_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
+    connections = wire_connections(settings)
+    engine, background_engine = connections.engine, connections.background_engine
+    client, background_client = connections.client, connections.background_client
 
     keys = Keys(settings.queue_prefix)
     dispatch_store = PostgresDispatch(background_engine)
-    jobs = RqJobQueue(job_client, prefix=settings.queue_prefix)
+    jobs = RqJobQueue(connections.job_client, prefix=settings.queue_prefix)
     bell = Bell(need=dispatch_store, calls=jobs)
     queue = RingingTicketQueue(client, keys, ring=bell.ring)
     audit = RedisQueueAudit(background_client, keys)
@@ -165,7 +148,7 @@ def build_container(settings: Settings) -> Container:
     open_tickets = PostgresOpenTickets(background_engine)
     runs = PostgresReconciliations(background_engine)
     leases = PostgresLeases(background_engine)
-    messages = RqJobQueue(job_client, prefix=settings.queue_prefix, lane=Lane.MESSAGES)
+    messages = RqJobQueue(connections.job_client, prefix=settings.queue_prefix, lane=Lane.MESSAGES)
     passwords = Passwords()
 
     ticket_store = PostgresTickets(engine, targets=settings.targets)
@@ -197,7 +180,14 @@ def build_container(settings: Settings) -> Container:
     figure_store = PostgresFigures(engine)
     health = Health(store=PostgresProbe(engine), queue=queue)
     operator_parts = wire_operations(
-        settings, engine, background_engine, job_client, queue=queue, audit=audit, health=health, leases=leases
+        settings,
+        engine,
+        background_engine,
+        connections.job_client,
+        queue=queue,
+        audit=audit,
+        health=health,
+        leases=leases,
     )
     letters = wire_mails(settings, engine=engine, background_engine=background_engine, jobs=messages)
     hooks = wire_webhooks(settings, engine, messages)
@@ -207,10 +197,7 @@ def build_container(settings: Settings) -> Container:
     def close() -> None:
         queue.close()
         bell.close()
-        for made in (engine, background_engine):
-            made.dispose()
-        for connected in (client, background_client, job_client):
-            connected.close()
+        connections.close()
 
     return Container(
         settings=settings,
@@ -275,7 +262,7 @@ def build_container(settings: Settings) -> Container:
             leases=leases,
             fast_s=settings.reconcile_fast_s,
             full_s=settings.reconcile_full_s,
-            chores=_chores(settings),
+            chores=chores(settings),
             on_demand=(letters.on_demand, hooks.on_demand),
             holder=holder,
             clock=time.monotonic,
@@ -309,16 +296,6 @@ def build_container(settings: Settings) -> Container:
     )
 
 
-def _chores(settings: Settings) -> dict[str, float]:
-    """List what is to be done now and then, with the pause in between, seconds: what is switched off is not."""
-    chores: dict[str, float] = {webhook_sending.TIDY_JOB: webhook_sending.TIDY_EVERY_S}
-    if settings.away_grace_s:
-        chores[away.JOB] = away.pause_s(settings.away_grace_s)
-    if settings.hold_limit_s:
-        chores[hold_limit.JOB] = hold_limit.pause_s(settings.hold_limit.warning_s)
-    return chores
-
-
 def create_wsgi_app() -> Flask:
     """Make the web application of one gunicorn worker from the environment. Raises `ConfigurationError`."""
     # Imported here: the workers and most commands need no Flask.
@@ -330,29 +307,3 @@ def create_wsgi_app() -> Flask:
     app = create_app(build_container(settings))
     pages.install(app)
     return app
-
-
-def upgrade_schema(settings: Settings) -> tuple[str | None, str | None]:
-    """Bring the schema to the newest revision; return the ones before and after. Raises `StoreUnavailable`."""
-    engine = make_engine(
-        settings.database_url,
-        statement_timeout_ms=60_000,
-        pool_size=1,
-        application_name="fairdeal-migrate",
-        watched=False,  # a migration sets its own timeout, which may be long
-    )
-    try:
-        return migrate.upgrade(engine)
-    finally:
-        engine.dispose()
-
-
-def schema_state(settings: Settings) -> SchemaState:
-    """Read where the schema stands. Raises `StoreUnavailable`."""
-    engine = make_engine(
-        settings.database_url, statement_timeout_ms=5_000, pool_size=1, application_name="fairdeal-schema"
-    )
-    try:
-        return PostgresProbe(engine).schema()
-    finally:
-        engine.dispose()

@@ -35,7 +35,7 @@ def upgrade(setup: Setup) -> None:
 @pass_setup
 def current(setup: Setup) -> None:
     """Show the revision of the schema; exit status 1 when it is not what this version needs."""
-    from service.bootstrap import schema_state
+    from service.wiring.schema import schema_state
 
     state = schema_state(setup.settings)
     click.echo(state.present or "none")
@@ -53,7 +53,7 @@ def upgrade_schema(setup: Setup) -> None:
 
 
 def _upgrade_when_up(setup: Setup) -> tuple[str | None, str | None]:
-    from service.bootstrap import upgrade_schema as upgrade_now
+    from service.wiring.schema import upgrade_schema as upgrade_now
 
     until = setup.clock() + PATIENCE_S
     while True:

@@ -129,7 +129,7 @@ def test_servers_that_are_away_end_in_one_sentence_with_the_reason(args: tuple[s
 
 def test_upgrade_waits_for_postgresql_to_come_up(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[Any] = [_away("connection refused"), _away("the database system is starting up"), (None, "0001")]
-    monkeypatch.setattr("service.bootstrap.upgrade_schema", lambda settings: _next(answers))
+    monkeypatch.setattr("service.wiring.schema.upgrade_schema", lambda settings: _next(answers))
     result = run("db", "upgrade")
     assert result.output == "schema upgraded from nothing to 0001\n"
     assert answers == []
@@ -137,7 +137,7 @@ def test_upgrade_waits_for_postgresql_to_come_up(monkeypatch: pytest.MonkeyPatch
 
 def test_upgrade_does_not_wait_where_waiting_will_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[Any] = [_away("FATAL: password authentication failed"), (None, "0001")]
-    monkeypatch.setattr("service.bootstrap.upgrade_schema", lambda settings: _next(answers))
+    monkeypatch.setattr("service.wiring.schema.upgrade_schema", lambda settings: _next(answers))
     result = run("db", "upgrade")
     assert result.exit_code == 1
     assert "password authentication failed" in result.stderr
@@ -163,13 +163,13 @@ def test_upgrade_gives_up_after_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> 
         tries.append(0)
         raise _away("connection refused")
 
-    monkeypatch.setattr("service.bootstrap.upgrade_schema", refuse)
+    monkeypatch.setattr("service.wiring.schema.upgrade_schema", refuse)
     assert run("db", "upgrade").exit_code == 1
     assert len(tries) == 51
 
 
 def test_upgrade_that_had_nothing_to_do_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.bootstrap.upgrade_schema", lambda settings: ("0001", "0001"))
+    monkeypatch.setattr("service.wiring.schema.upgrade_schema", lambda settings: ("0001", "0001"))
     assert run("db", "upgrade").output == "schema is at 0001, the newest revision\n"
 
 

@@ -1,0 +1,80 @@
+"""What the text of a setting must look like, as types that `config.Settings` is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, SecretStr
+
+from service.domain.mail_rules import parse_public_url, parse_sender, parse_smtp_url
+from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
+from service.domain.service_levels import parse_minutes
+from service.domain.webhook_targets import parse_allowed
+
+
+def _database_url(value: str) -> str:
+    """Accept the usual spellings and name the psycopg2 driver.
+
+    SQLAlchemy 2.1 reads a bare ``postgresql://`` as psycopg 3, which is not installed.
+    """
+    for prefix in ("postgresql+psycopg2://", "postgresql://", "postgres://"):
+        if value.startswith(prefix):
+            return "postgresql+psycopg2://" + value.removeprefix(prefix)
+    raise ValueError("must look like postgresql://user:password@host:5432/name")
+
+
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must look like redis://:password@host:6379/0 (or rediss://, unix://)")
+    return value
+
+
+def _queue_prefix(value: str) -> str:
+    if not value or not all(c.isalnum() or c in "-_." for c in value):
+        raise ValueError("must be letters, digits, '-', '_' or '.'")
+    return value
+
+
+def _username(value: str) -> str:
+    if not is_username(value):
+        raise ValueError(USERNAME_RULE)
+    return value
+
+
+def _minutes(value: str) -> str:
+    parse_minutes(value)
+    return value
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    parse_smtp_url(value.get_secret_value())
+    return value
+
+
+def _sender(value: str) -> str:
+    parse_sender(value)
+    return value
+
+
+def _allowed(value: str) -> str:
+    parse_allowed(value)
+    return value
+
+
+def _strong(value: SecretStr) -> SecretStr:
+    """Refuse a weak password here: later it would stop a start that has already begun."""
+    if lacking := check_strength(value.get_secret_value()):
+        raise ValueError("; ".join(lacking))
+    return value
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+QueuePrefix = Annotated[str, AfterValidator(_queue_prefix)]
+Username = Annotated[str, AfterValidator(_username)]
+Minutes = Annotated[str, AfterValidator(_minutes)]
+SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
+Sender = Annotated[str, AfterValidator(_sender)]
+AllowedTargets = Annotated[str, AfterValidator(_allowed)]
+StrongPassword = Annotated[SecretStr, AfterValidator(_strong)]
+PublicUrl = Annotated[str, AfterValidator(parse_public_url)]
