@@ -220,13 +220,7 @@ def build_container(settings: Settings) -> Container:
         ticket_import=ticket_import,
         ticket_export=TicketExport(store=ticket_store),
         imports=imports,
-        demo=Demo(
-            users=users,
-            agents=agents,
-            tickets=tickets,
-            assignments=assignments,
-            lifecycle=lifecycle,
-        ),
+        demo=Demo(users=users, agents=agents, tickets=tickets, assignments=assignments, lifecycle=lifecycle),
         webhooks=hooks.webhooks,
         webhook_sending=hooks.sending,
         reconciler=reconciler,
@@ -235,10 +229,7 @@ def build_container(settings: Settings) -> Container:
             store=PostgresAway(background_engine), queue=queue, places=places, grace_s=settings.away_grace_s
         ),
         hold_limits=hold_limit.HoldLimits(
-            store=PostgresHoldLimit(background_engine),
-            queue=queue,
-            places=places,
-            limit=settings.hold_limit,
+            store=PostgresHoldLimit(background_engine), queue=queue, places=places, limit=settings.hold_limit
         ),
         mailing=letters.mailing,
         mails=letters.mails,
