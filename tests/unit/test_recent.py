@@ -24,6 +24,22 @@ def test_a_value_is_shared_until_it_is_old() -> None:
     assert [shared.get(), shared.get()] == [2, 2]
 
 
+def test_what_takes_long_is_kept_longer() -> None:
+    clock = FakeClock()
+    made = counting()
+
+    def slowly() -> int:
+        clock.sleep(1)
+        return made()
+
+    shared = Recent(slowly, for_s=3, clock=clock)
+    shared.get()
+    clock.sleep(19)
+    assert shared.get() == 1
+    clock.sleep(1)
+    assert shared.get() == 2
+
+
 def test_what_is_forgotten_is_worked_out_anew() -> None:
     shared = Recent(counting(), for_s=3, clock=FakeClock())
     shared.get()
