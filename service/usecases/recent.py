@@ -12,7 +12,9 @@ STALE = 10
 """An old value will do while a new one is worked out, unless it is so many times older than it should be."""
 
 REST = 20
-"""What took long is kept longer: it is not worked out again before so many times as long have passed."""
+"""What took long is kept longer: it is not worked out again before so many times as long have passed,"""
+LONGEST = 3
+"""unless that is so many times as long as it should be kept: it may have taken long because something is away."""
 
 
 class Recent(Generic[Value]):
@@ -42,7 +44,7 @@ class Recent(Generic[Value]):
                 return self._kept[1]
             began = self._clock()
             value = self._work_out()
-            self._rests_s = max(self._for_s, REST * (self._clock() - began))
+            self._rests_s = min(max(self._for_s, REST * (self._clock() - began)), LONGEST * self._for_s)
             self._kept = (self._clock(), value)
             return value
         finally:

@@ -28,16 +28,19 @@ def test_what_takes_long_is_kept_longer() -> None:
     clock = FakeClock()
     made = counting()
 
+    costs_s = [0.1, 0.25, 10.0]
+
     def slowly() -> int:
-        clock.sleep(1)
-        return made()
+        value = made()
+        clock.sleep(costs_s[(value - 1) % 3])
+        return value
 
     shared = Recent(slowly, for_s=3, clock=clock)
-    shared.get()
-    clock.sleep(19)
-    assert shared.get() == 1
-    clock.sleep(1)
-    assert shared.get() == 2
+    for kept_s in (3, 5, 9):
+        value = shared.get()
+        clock.sleep(kept_s - 0.01)
+        assert shared.get() == value
+        clock.sleep(0.02)
 
 
 def test_what_is_forgotten_is_worked_out_anew() -> None:
