@@ -30,6 +30,9 @@ NO_BOUND = 2**53
 MAX_SCAN = 20_000
 """How far from either end of a queue an id is still removed on the request path: that takes the server 0.4 ms."""
 
+MOVED_AT_ONCE = 100
+"""Ids moved from queue to queue in one transaction: each is looked for and walked to twice."""
+
 MAX_CLAIMS = 5_000
 """Claims in flight looked through at the most; there are as many as requests being served."""
 
@@ -128,6 +131,28 @@ class RedisTicketQueue:
                 )
                 removed += len(gone)
         return removed
+
+    def move(self, leaving: Sequence[QueuedTicket], entering: Sequence[QueuedTicket]) -> None:
+        """Run remove.lua and enqueue.lua in one transaction, a batch at a time."""
+        priorities = {ticket.id: ticket.priority for ticket in entering}
+        ways: dict[Priority, list[QueuedTicket]] = defaultdict(list)
+        for ticket in leaving:
+            ways[priorities[ticket.id]].append(ticket)
+        with self._calling():
+            for to, tickets in ways.items():
+                for priority, ids in in_batches(tickets, size=MOVED_AT_ONCE):
+                    self._move(ids, priority, to)
+
+    def _move(self, ids: list[int], priority: Priority, to: Priority) -> None:
+        queue, entered = self._keys.queue(priority), self._keys.queue(to)
+        with self._client.pipeline(transaction=True) as pipeline:
+            script("remove").add_to(pipeline, {"queue": queue}, {"max_walk": MAX_SCAN, "budget": NO_BOUND, "id": ids})
+            script("enqueue").add_to(
+                pipeline,
+                {"generation": self._keys.generation, "queue": entered},
+                {"max_walk": NO_BOUND, "budget": NO_BOUND, "id": ids},
+            )
+            pipeline.execute()
 
     def hold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
         """SADD."""

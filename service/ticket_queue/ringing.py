@@ -28,6 +28,13 @@ class RingingTicketQueue(ConfirmingTicketQueue):
         finally:
             self._ring()
 
+    def move(self, leaving: Sequence[QueuedTicket], entering: Sequence[QueuedTicket]) -> None:
+        """Move, and ring: others may be given what has another priority now."""
+        try:
+            super().move(leaving, entering)
+        finally:
+            self._ring()
+
     def unhold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
         """Take ids out of the held set, and ring."""
         try:

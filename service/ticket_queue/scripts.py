@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 
 LUA = Path(__file__).parent / "lua"
@@ -37,12 +38,20 @@ class Script:
 
     def run(self, client: Redis, keys: Mapping[str, Argument], argv: Mapping[str, Argument]) -> Any:
         """Run the script on `client`, which must not retry by itself. Raises what redis-py raises."""
-        ordered_keys = self._ordered(self.keys, keys)
-        arguments = [*ordered_keys, *self._ordered(self.argv, argv)]
+        count, arguments = self._arguments(keys, argv)
         try:
-            return client.evalsha(self.sha, len(ordered_keys), *arguments)
+            return client.evalsha(self.sha, count, *arguments)
         except NoScriptError:
-            return client.eval(self.source, len(ordered_keys), *arguments)
+            return client.eval(self.source, count, *arguments)
+
+    def add_to(self, pipeline: Pipeline, keys: Mapping[str, Argument], argv: Mapping[str, Argument]) -> None:
+        """Add the script to a transaction, by its source: NOSCRIPT would be answered after others of it have run."""
+        count, arguments = self._arguments(keys, argv)
+        pipeline.eval(self.source, count, *arguments)
+
+    def _arguments(self, keys: Mapping[str, Argument], argv: Mapping[str, Argument]) -> tuple[int, list[str | int]]:
+        ordered_keys = self._ordered(self.keys, keys)
+        return len(ordered_keys), [*ordered_keys, *self._ordered(self.argv, argv)]
 
     def _ordered(self, names: tuple[str, ...], given: Mapping[str, Argument]) -> list[str | int]:
         if len(given) != len(names):

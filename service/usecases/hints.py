@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
@@ -122,14 +122,22 @@ def _send(queue: TicketQueue, before: Mapping[int, Place], after: Mapping[int, P
 
     Hands are emptied before the queue is filled: a claim that takes a ticket at once must find it in no held set.
     """
+    relisted = {
+        ticket_id
+        for ticket_id in after
+        if isinstance(before[ticket_id], InQueue) and isinstance(after[ticket_id], InQueue)
+    }
     left = {ticket_id: before[ticket_id] for ticket_id in after}
+    if relisted:
+        queue.move(_queued(left, relisted), _queued(after, relisted))
+    others = after.keys() - relisted
     for agent_id, ids in _by_hand(left).items():
         queue.unhold(agent_id, ids)
-    if unqueued := _queued(left):
+    if unqueued := _queued(left, others):
         queue.remove(unqueued)
     for agent_id, ids in _by_hand(after).items():
         queue.hold(agent_id, ids)
-    if queued := _queued(after):
+    if queued := _queued(after, others):
         queue.enqueue(queued)
 
 
@@ -141,7 +149,9 @@ def _by_hand(places: Mapping[int, Place]) -> dict[int, list[int]]:
     return hands
 
 
-def _queued(places: Mapping[int, Place]) -> list[QueuedTicket]:
+def _queued(places: Mapping[int, Place], ids: Set[int]) -> list[QueuedTicket]:
     return [
-        QueuedTicket(ticket_id, place.priority) for ticket_id, place in places.items() if isinstance(place, InQueue)
+        QueuedTicket(ticket_id, place.priority)
+        for ticket_id, place in places.items()
+        if ticket_id in ids and isinstance(place, InQueue)
     ]

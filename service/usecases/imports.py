@@ -85,9 +85,13 @@ class Imports:
         if is_small and operation_id is None:
             batches = self._ticket_import.batches(io.BytesIO(head), format=format, actor_id=actor_id, on_error=on_error)
             return list(batches)
+        source.seek(0)
+        next(rows_of(source, format), None)
+        job = self._keep(source, format, on_error, actor_id, operation_id)
         if is_small:
-            return self._at_once(self._keep(source, format, on_error, actor_id, operation_id), io.BytesIO(head))
-        return self.hand_over(source, format=format, on_error=on_error, actor_id=actor_id, operation_id=operation_id)
+            return self._at_once(job, io.BytesIO(head))
+        self._call_worker(job)
+        return job
 
     def hand_over(
         self,
@@ -96,17 +100,19 @@ class Imports:
         format: FileFormat,  # noqa: A002 - the word for it
         on_error: OnError,
         actor_id: int | None,
-        operation_id: UUID | None = None,
+        operation_id: UUID,
     ) -> ImportJob:
-        """Keep an upload, however small, for a worker. `source` can be read twice.
+        """Keep an upload, however small, for a worker; trying the operation again finds the import there is.
 
         Raises `InvalidInput` for a file that cannot be read at all, `StoreUnavailable`.
         """
+        known = self._store.of_operation(operation_id)
+        if known is not None:
+            return known
+        source.seek(0)
+        next(rows_of(source, format), None)
         job = self._keep(source, format, on_error, actor_id, operation_id)
-        try:
-            self._enqueue(job)
-        except QueueUnavailable:
-            log.warning("import_waits_for_the_clock", extra={"import_id": job.id})
+        self._call_worker(job)
         return job
 
     def page(self, request: PageRequest, *, statuses: tuple[ImportStatus, ...] = ()) -> Page[ImportJob]:
@@ -168,8 +174,6 @@ class Imports:
         operation_id: UUID | None,
     ) -> ImportJob:
         source.seek(0)
-        next(rows_of(source, format_), None)  # one that cannot be read at all is refused
-        source.seek(0)
         size = lines = 0
         while part := source.read(PART_BYTES):
             size += len(part)
@@ -184,6 +188,12 @@ class Imports:
             operation_id=operation_id,
         )
         return self._store.request(wanted, iter(lambda: source.read(PART_BYTES), b""))
+
+    def _call_worker(self, job: ImportJob) -> None:
+        try:
+            self._enqueue(job)
+        except QueueUnavailable:
+            log.warning("import_waits_for_the_clock", extra={"import_id": job.id})
 
     def _enqueue(self, job: ImportJob) -> None:
         """Enqueue once for each attempt: a job cannot be enqueued again under its own id while it runs."""

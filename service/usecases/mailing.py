@@ -38,6 +38,9 @@ JOB = "workers.jobs.send_mails"
 PAGE = 500
 """Lines of history read at once; what of them concerns the same person in the same way makes one mail."""
 
+NEARLY_THERE = 50
+"""A pass that read no more lines has all but caught up with the history."""
+
 MAX_TRIES = 14
 FIRST_PAUSE_S = 15.0
 LONGEST_PAUSE_S = 3_600.0
@@ -49,8 +52,8 @@ FRESH_S = 24 * 3_600.0
 SILENT_S = 300.0
 """A mail in a sender's hands for so long has been left; a sender is done or gives up sooner."""
 
-SLICE_S = 60.0
-"""How long one job goes on; what remains is for the next one."""
+SLICE_S = 10.0
+"""How long one job goes on; then others that talk to servers have their turn, and the clock asks for the next one."""
 
 KEEP_S = 30 * 24 * 3_600.0
 """How long a mail is kept after it came to its end."""
@@ -86,23 +89,31 @@ class Mailing:
         return self._store.is_wanted(silent_s=self._silent_s)
 
     def run(self) -> None:
-        """Read the history to its end, then send what is due, for a while. Raises `StoreUnavailable`."""
-        until = self._clock() + SLICE_S
+        """Catch up with the history, then send what is due, each for a while. Raises `StoreUnavailable`."""
         self._store.prune(older_than_s=KEEP_S, limit=PRUNED_AT_ONCE)
         again, unknown = self._store.settle_abandoned(silent_s=self._silent_s)
         if again or unknown:
             log.warning("mails_left_by_their_sender", extra={"again": again, "unknown": unknown})
-        while self._plan() and self._clock() < until:
+        self._catch_up()
+        self._send_due()
+
+    def _catch_up(self) -> None:
+        """Read on until little is left: under load there is always some, and letters must go out all the same."""
+        until = self._clock() + SLICE_S / 2
+        while self._plan() > NEARLY_THERE and self._clock() < until:
             pass
+
+    def _plan(self) -> int:
+        return self._store.plan(limit=PAGE, attempts_allowed=MAX_TRIES, fresh_s=FRESH_S)
+
+    def _send_due(self) -> None:
+        until = self._clock() + SLICE_S
         try:
             while self._clock() < until and (mail := self._store.take()) is not None:
                 if not self._deal_with(mail):
                     return
         finally:
             self._carrier.close()
-
-    def _plan(self) -> int:
-        return self._store.plan(limit=PAGE, attempts_allowed=MAX_TRIES, fresh_s=FRESH_S)
 
     def _deal_with(self, mail: TakenMail) -> bool:
         """Send one mail and write what became of it; False when there is no point in going on with others."""
@@ -140,7 +151,9 @@ class Mailing:
         self._carrier.send(letter, hand_over=hand_over)
 
     def _settle(self, mail: TakenMail, state: MailState, why: str | None = None) -> None:
-        self._store.settle(mail, state, error=why)
+        if not self._store.settle(mail, state, error=why):
+            log.warning("mail_taken_by_another", extra={"mail_id": mail.id})
+            return
         happy = state in {MailState.SENT, MailState.DROPPED}
         log.log(
             logging.INFO if happy else logging.WARNING,

@@ -183,6 +183,19 @@ def test_an_empty_queue_gives_nothing(queue: TicketQueue) -> None:
     assert (popped.tickets, popped.trusted, popped.short) == ((), True, 0)
 
 
+def test_a_ticket_moves_to_its_place_in_another_queue(queue: TicketQueue) -> None:
+    queue.enqueue([*tickets(1, 2, 3), *tickets(4, 6, priority=Priority.HIGH)])
+    queue.move(tickets(2), tickets(2, priority=Priority.HIGH))
+    queue.move(tickets(6, priority=Priority.HIGH), tickets(6, priority=Priority.LOW))
+    queue.move(tickets(9), tickets(9, priority=Priority.LOW))
+    popped = queue.claim(claim_id=uuid4(), agent_id=1, wanted=9, capacity=15, priorities=tuple(Priority))
+    assert [(ticket.priority, ticket.id) for ticket in popped.tickets] == [
+        (Priority.HIGH, 2), (Priority.HIGH, 4),
+        (Priority.MEDIUM, 1), (Priority.MEDIUM, 3),
+        (Priority.LOW, 6), (Priority.LOW, 9),
+    ]  # fmt: skip
+
+
 def test_removes_ids_at_either_end(queue: TicketQueue) -> None:
     queue.enqueue(tickets(*range(1, 21)))
     assert queue.remove(tickets(1, 3, 20, 21)) == 3

@@ -86,8 +86,16 @@ class MemoryTicketQueue:
                     inserted += 1
         return inserted
 
+    def move(self, leaving: Sequence[QueuedTicket], entering: Sequence[QueuedTicket]) -> None:
+        self._enter("move")
+        self._take_out(leaving)
+        self._insert(entering)
+
     def remove(self, tickets: Sequence[QueuedTicket]) -> int:
         self._enter("remove")
+        return self._take_out(tickets)
+
+    def _take_out(self, tickets: Iterable[QueuedTicket]) -> int:
         removed = 0
         for ticket in tickets:
             if ticket.id in self.lists[ticket.priority]:

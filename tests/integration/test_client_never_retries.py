@@ -25,6 +25,7 @@ CALLS: dict[str, tuple[bytes, Callable[[RedisTicketQueue], object]]] = {
     "claim": (b"EVALSHA", lambda queue: pop(queue)),
     "enqueue": (b"EVALSHA", lambda queue: queue.enqueue(TICKETS[:2])),
     "remove": (b"EVALSHA", lambda queue: queue.remove(TICKETS[:2])),
+    "move": (b"EXEC", lambda queue: queue.move(TICKETS[:1], [QueuedTicket(1, Priority.LOW)])),
     "hold": (b"SADD", lambda queue: queue.hold(1, [1])),
     "unhold": (b"SREM", lambda queue: queue.unhold(1, [1])),
 }

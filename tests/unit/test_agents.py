@@ -90,3 +90,10 @@ def test_a_search_is_cleaned_before_it_is_made(agents: Agents, store: RecordingA
     assert store.filters == [AgentFilter(text="ann")]
     with pytest.raises(InvalidInput, match="q: must not contain control characters"):
         agents.page(AgentFilter(text="a\0"), PageRequest())
+
+
+@pytest.mark.parametrize("name", ["zoe", "", "a b", "\x00", "x" * 1_000])
+def test_an_agent_nobody_is_called_so_is_not_there(agents: Agents, store: RecordingAgents, name: str) -> None:
+    with pytest.raises(NotFound, match="called"):
+        agents.named(f" {name} ")
+    assert [wanted.username for wanted in store.filters] == (["zoe"] if name == "zoe" else [])

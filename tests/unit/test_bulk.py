@@ -5,10 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from service.domain.errors import StoreUnavailable
+import pytest
+
+from service.domain.errors import InvalidInput, StaleEpoch, StoreUnavailable
 from service.domain.model import Priority, QueuedTicket
 from service.usecases.assignments import Assignments
-from service.usecases.bulk import Assignment, Bulk
+from service.usecases.bulk import Assignment, Bulk, Seen
 from tests.unit.api.fakes import a_ticket, an_agent
 
 
@@ -28,8 +30,8 @@ def test_a_dry_run_of_a_return_tells_the_queue_nothing() -> None:
 
 def test_one_that_fails_keeps_no_other_back() -> None:
     class Lifecycle:
-        def assign(self, ticket_id: int, *, agent_id: int, actor_id: int | None) -> Any:
-            assert actor_id == 1
+        def assign(self, ticket_id: int, *, agent_id: int, actor_id: int | None, expected_epoch: int | None) -> Any:
+            assert (actor_id, expected_epoch) == (1, None)
             if ticket_id == 8:
                 raise StoreUnavailable("PostgreSQL did not answer")
             return a_ticket(ticket_id, agent_id=agent_id)
@@ -43,3 +45,37 @@ def test_one_that_fails_keeps_no_other_back() -> None:
         (7, 4),
     ]
     assert isinstance(results[1].error, StoreUnavailable)
+
+
+class Guarded:
+    """Acts on tickets of epoch 3 alone, and notes them."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+
+    def act(self, ticket_id: int, *, actor_id: int | None, expected_epoch: int | None, reason: str = "") -> Any:
+        if expected_epoch not in {None, 3}:
+            raise StaleEpoch("It has changed hands")
+        self.done.append(ticket_id)
+        return a_ticket(ticket_id)
+
+    return_one = reopen = delete = act
+
+
+@pytest.mark.parametrize("act", ["put_back", "reopen", "delete"])
+def test_what_is_in_other_hands_than_it_was_seen_in_is_left_alone(act: str) -> None:
+    guarded: Any = Guarded()
+    bulk = Bulk(store=guarded, lifecycle=guarded, tickets=guarded)
+    results = getattr(bulk, act)([Seen(7, 3), Seen(8, 2), Seen(9)], actor_id=1)
+    assert guarded.done == [7, 9]
+    assert [type(result.error) for result in results] == [type(None), StaleEpoch, type(None)]
+
+
+@pytest.mark.parametrize("act", ["put_back", "reopen"])
+def test_a_bad_reason_is_refused_before_anything_is_done(act: str) -> None:
+    guarded: Any = Guarded()
+    bulk = Bulk(store=guarded, lifecycle=guarded, tickets=guarded)
+    with pytest.raises(InvalidInput) as refused:
+        getattr(bulk, act)([Seen(7)], actor_id=1, reason="x" * 1_001)
+    assert refused.value.facts["errors"][0]["field"] == "reason"
+    assert guarded.done == []

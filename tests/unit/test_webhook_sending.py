@@ -117,4 +117,4 @@ def test_an_outage_of_the_store_ends_the_run_and_gives_the_turn_back() -> None:
     backlog.settled = away
     with pytest.raises(StoreUnavailable):
         run(backlog, takes_s=0.01)
-    assert (len(backlog.sent), backlog.released) == (1, 1)
+    assert len(backlog.sent) == backlog.released >= 1

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from http import HTTPStatus
-from typing import BinaryIO
 from uuid import UUID
 
-from flask import Response, request, url_for
+from flask import Response, request
 
 from service.api.access import caller
 from service.api.errors import BodyTooLarge, status_of
 from service.api.services import services
-from service.api.upload import FIELD, admit_size, receive
+from service.api.upload import FIELD, admit_size, digest, receive
+from service.dashboard import once
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import choice, problems_of
-from service.dashboard.once import once
-from service.dashboard.rendering import go, is_unchanged, page, tag, unchanged
+from service.dashboard.rendering import go_to, is_unchanged, page, tag, unchanged
 from service.domain.errors import FairdealError, InvalidInput
 from service.domain.model import Role
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ticket_files import FileFormat
 
-LATEST = 10
-"""How many imports the form lists."""
 POLL_S = 2
 """Pause between two looks at an import under way, s; a look that finds nothing new is one statement."""
+
+LATEST = 10
+"""Imports listed below the form."""
 
 UNDER_WAY = frozenset({ImportStatus.QUEUED, ImportStatus.RUNNING})
 
@@ -56,12 +57,13 @@ def ticket_import() -> Response:
 def ticket_import_now() -> Response:
     """Keep a file for a worker, and lead to where its import can be watched."""
     try:
-        return go(once(_hand_over))
+        job = _hand_over()
     except (InvalidInput, BodyTooLarge) as error:
         return _form(_problems(error), status=status_of(error)[0])
+    return go_to("dashboard.ticket_import_progress", import_id=job.id)
 
 
-def _hand_over(_: UUID | None) -> str:
+def _hand_over() -> ImportJob:
     upload = request.files.get(FIELD)
     if upload is None or not upload.filename:
         raise InvalidInput((FIELD, "must be chosen"))
@@ -69,12 +71,19 @@ def _hand_over(_: UUID | None) -> str:
     format_ = choice("format", FileFormat) if request.form.get("format") else None
     source, found = receive(request, limit_bytes=services().settings.max_import_bytes, format_=format_)
     with source:
-        job = _kept(source, found, on_error)
-    return url_for("dashboard.ticket_import_progress", import_id=job.id)
+        return services().imports.hand_over(
+            source,
+            format=found,
+            on_error=on_error,
+            actor_id=caller().user_id,
+            operation_id=_operation(found, on_error, digest(source)),
+        )
 
 
-def _kept(source: BinaryIO, format_: FileFormat, on_error: OnError) -> ImportJob:
-    return services().imports.hand_over(source, format=format_, on_error=on_error, actor_id=caller().user_id)
+def _operation(*parts: str) -> UUID:
+    """Name what this form asks for: sent again with the same file it is the same, with another file it is not."""
+    said = (str(caller().user_id), request.form.get(once.FIELD, ""), *parts)
+    return UUID(bytes=sha256("\n".join(said).encode("utf-8", "surrogatepass")).digest()[:16])
 
 
 def _problems(error: FairdealError) -> dict[str, str]:

@@ -15,9 +15,10 @@ from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import problems_of
 from service.dashboard.notices import say
 from service.dashboard.once import once
+from service.dashboard.people_forms import problems_in
 from service.dashboard.rendering import go, page
 from service.dashboard.written import changed_text, plain_text
-from service.domain.errors import InvalidInput
+from service.domain.errors import AlreadyExists, InvalidInput
 from service.domain.model import Priority, Role, Ticket, TicketEvent
 from service.domain.ticket_rules import clean_row
 from service.usecases.ports.paging import PageRequest
@@ -89,13 +90,13 @@ def ticket_create() -> Response:
     """Create a ticket; it queues itself."""
     try:
         return go(once(_create))
-    except InvalidInput as error:
-        return _form(None, problems_of(error))
+    except (InvalidInput, AlreadyExists) as error:
+        return _form(None, problems_in(error))
 
 
 def _create(operation_id: UUID | None) -> str:
-    subject, description, priority = _written()
-    draft = TicketDraft(subject=subject, description=description, priority=priority)
+    subject, description, priority, external_id = _checked()
+    draft = TicketDraft(subject=subject, description=description, priority=priority, external_id=external_id)
     created = services().tickets.create(draft, actor_id=caller().user_id, operation_id=operation_id)
     say("done", f"Ticket {created.id} is created; it waits in the queue.")
     return url_for("dashboard.ticket", ticket_id=created.id)
@@ -119,7 +120,7 @@ def ticket_change(ticket_id: int) -> Response:
 
 
 def _change(ticket_id: int, _: UUID | None) -> str:
-    _written()
+    _checked()
     priority = changed_text("priority")
     changes = TicketChanges(
         subject=changed_text("subject"),
@@ -131,14 +132,14 @@ def _change(ticket_id: int, _: UUID | None) -> str:
     return url_for("dashboard.ticket", ticket_id=ticket_id)
 
 
-def _written() -> tuple[str, str, Priority]:
-    """Read what the form says of the ticket. Raises `InvalidInput` that names every bad field."""
+def _checked() -> tuple[str, str, Priority, str | None]:
+    """Read what the form says. Raises one `InvalidInput` that names every bad field."""
     return clean_row(
         subject=request.form.get("subject", ""),
         description=plain_text("description"),
         priority=request.form.get("priority", ""),
-        external_id="",
-    )[:3]
+        external_id=request.form.get("external_id", ""),
+    )
 
 
 def _form(found: Ticket | None, problems: Mapping[str, str] | None = None) -> Response:

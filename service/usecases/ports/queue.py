@@ -85,6 +85,12 @@ class TicketQueue(Protocol):
         Ids deep inside stay as phantoms: the store refuses them when they are popped, the reconciler takes them out.
         """
 
+    def move(self, leaving: Sequence[QueuedTicket], entering: Sequence[QueuedTicket]) -> None:
+        """Take ids out as `remove` does and put the same ids in as `enqueue` does, so that nobody sees one of them out.
+
+        Both name the same tickets, each under the priority it had and has.
+        """
+
     def hold(self, agent_id: int, ticket_ids: Iterable[int]) -> None:
         """Add ids to the agent's held set (an assignment that did not come from the queue)."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from service.usecases.ports.mails import OutcomeUnknown
 from tests.fakes.mail import MemoryCarrier
-from tests.integration.mailing import give_address, let_history_settle, mailing
+from tests.integration.mails.mailing import give_address, let_history_settle, mailing
 
 
 def test_a_mail_whose_fate_is_unknown_is_found_and_sent_again(

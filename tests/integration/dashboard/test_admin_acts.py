@@ -168,3 +168,17 @@ def test_a_confirmation_sent_twice_does_its_work_once(
     seen.post(ACT, body)
     assert f"Ticket {ticket.id} is back in the queue." in seen.post(ACT, body).text
     assert 'class="notice error"' not in seen.text
+
+
+def test_where_agents_are_many_their_name_is_typed(
+    visitor: Visit, root: int, mixed: list[int], person: Any, monkeypatch: pytest.MonkeyPatch, container: Any
+) -> None:
+    bob = person("bob")
+    monkeypatch.setattr("service.dashboard.agent_choice.FEW", 1)
+    seen = asked(visitor("root"), "assign", mixed[0])
+    assert "<select" not in seen.text
+    assert '<option value="ann">senior, 2 of 15 in hand</option>' in seen.text
+    seen.send(ACT, agent="bo")
+    assert (seen.status, 'value="bo"' in seen.text) == (400, True)
+    assert f"Ticket {mixed[0]} is assigned to bob." in seen.send(ACT, agent=" BOB ").text
+    assert container.assignments.held(bob).held == 1

@@ -147,6 +147,14 @@ def test_a_ticket_is_created_and_queues_itself(visitor: Visit, root: int, ann: i
     assert container.assignments.fetch(ann).assigned_now == 1
 
 
+def test_no_two_tickets_share_an_external_id(visitor: Visit, root: int, container: Any) -> None:
+    for _ in range(2):
+        seen = visitor("root").get("/app/tickets/new").send("/app/tickets/new", subject="From SAP", external_id="SAP-1")
+    assert seen.status == 400
+    assert "External id is taken already" in seen.text
+    assert [ticket.external_id for ticket in everything(container, root)] == ["SAP-1"]
+
+
 def test_a_form_sent_twice_creates_one_ticket(visitor: Visit, root: int, container: Any) -> None:
     seen = visitor("root").get("/app/tickets/new")
     body = seen.filled("/app/tickets/new", None, {"subject": "Once"})

@@ -29,13 +29,12 @@ from service.domain.notices import NoticeKind
 from service.domain.service_levels import Measure
 from service.domain.webhooks import Delivery, DeliveryKind, DeliveryState, Webhook
 from service.usecases.assignments import Hand
-from service.usecases.dispatch_report import DispatchState
 from service.usecases.explanation import Explanation, Prospect, QueuePlace
 from service.usecases.figures import State
 from service.usecases.health import HealthPart, HealthReport, HealthStatus
 from service.usecases.lifecycle import ItemResult
 from service.usecases.operations import Mode
-from service.usecases.ports.dispatch import DispatchDay, DispatchRun, Ended, RecordedRun, Takers, Waits
+from service.usecases.ports.dispatch import Takers
 from service.usecases.ports.explanation import Act
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
 from service.usecases.ports.mails import Mail, MailState
@@ -45,6 +44,7 @@ from service.usecases.queue_stats import QueueState
 from service.usecases.service_levels import ServiceLevel
 from service.usecases.ticket_files import FileFormat, RowError
 from service.usecases.ticket_import import ImportBatch, ImportedRow
+from tests.unit.api.dispatch_fake import DISPATCH
 
 NOW = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 PASSWORD = "Correct-Horse-9"
@@ -117,22 +117,6 @@ EXPLAINED = Explanation(
     may_take={Level.SENIOR: 0, Level.JUNIOR: 2},
     dispatch=Prospect(can_be_given=True, takers={Level.JUNIOR: Takers(willing=1)}, words="So."),
     words=("Ticket 7 is open.",),
-)  # fmt: skip
-
-
-DISPATCH = DispatchState(
-    takers={Level.JUNIOR: Takers(willing=3, available=2, with_room=1, room=9), Level.SENIOR: Takers()},
-    held_up={Priority.HIGH: "No senior."},
-    last_day=DispatchDay(runs=2, rounds=3, dispatched=4, refused=1, waits=Waits(total_ms=6_000, longest_ms=3_000)),
-    recent=[
-        RecordedRun(
-            id=1, started_at=NOW, finished_at=NOW,
-            run=DispatchRun(
-                trigger="call", took_s=0.1, rounds=1, agents=1, dispatched=2, refused=0,
-                waits=Waits(total_ms=3_000, longest_ms=2_000), ended=Ended.NOBODY,
-            ),
-        )
-    ],
 )  # fmt: skip
 
 WEBHOOK = Webhook(

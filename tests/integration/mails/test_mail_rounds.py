@@ -15,7 +15,7 @@ from service.usecases.hold_limit import HoldLimits
 from tests.fakes.mail import MemoryCarrier
 from tests.integration.desk import Desk
 from tests.integration.dispatching import dispatcher, given
-from tests.integration.mailing import all_mails, give_address, let_history_settle, mailing
+from tests.integration.mails.mailing import all_mails, give_address, let_history_settle, mailing
 from tests.integration.waiting import LIMIT, let_pass
 
 Make = Callable[..., int]

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from service.store.mails import PostgresMails
 from tests.integration.explaining import explained
-from tests.integration.mailing import let_history_settle
+from tests.integration.mails.mailing import let_history_settle
 
 LINES = 100_000
 FEW_PAGES = 40

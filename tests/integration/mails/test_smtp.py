@@ -21,11 +21,11 @@ from service.usecases.ports.mails import (
     RefusedForGood,
     RefusedForNow,
 )
-from tests.integration.mail_server import Post, mail_server, trusting
+from tests.integration.mails.mail_server import Post, mail_server, trusting
 
 CONTENT = b"Subject: Printer on fire\r\n\r\n.hidden\r\n..\r\nwords\r\n"
 LETTER = Letter(name="8", sender="desk@example.com", recipient="ann@example.com", content=CONTENT)
-LARGE = replace(LETTER, content=CONTENT + b"words of no importance\r\n" * 2_000_000)
+LARGE = replace(LETTER, content=CONTENT + (b"x" * 900 + b"\r\n") * 20_000)
 """More than the sockets of both sides hold."""
 
 

@@ -71,3 +71,8 @@ Planned = Callable[[], Told]
 def told(engine: Engine, names: dict[int, str]) -> Told:
     """Say who is told what of which tickets."""
     return [(names[mail.user_id], mail.kind.value, mail.ticket_ids) for mail in all_mails(engine)]
+
+
+def states(engine: Engine) -> list[str]:
+    """Say where each mail stands, the oldest first."""
+    return [mail.state.value for mail in all_mails(engine)]

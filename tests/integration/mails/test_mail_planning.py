@@ -16,49 +16,10 @@ from service.domain.notices import NoticeKind
 from service.store.mails import PostgresMails
 from service.usecases.ports.people import UserChanges
 from service.usecases.ports.tickets import Buyer, TicketChanges
-from tests.integration.mailing import Planned, all_mails, give_address, let_history_settle, told
+from tests.integration.mails.mailing import Planned, all_mails, let_history_settle, told
 
-MIGRATION = Path(__file__).parents[2] / "service" / "store" / "migrations" / "versions" / "0010_mails.sql"
+MIGRATION = Path(__file__).parents[3] / "service" / "store" / "migrations" / "versions" / "0010_mails.sql"
 BUYER = Buyer(name="Priya", email="priya@example.com")
-
-
-@pytest.fixture
-def names() -> dict[int, str]:
-    return {}
-
-
-@pytest.fixture
-def agent(engine: Engine, make_agent: Callable[..., int], names: dict[int, str]) -> Callable[..., int]:
-    """Make an agent with an address."""
-
-    def make(name: str = "ann", **values: object) -> int:
-        agent_id = make_agent(name, **values)
-        names[agent_id] = name
-        give_address(engine, agent_id)
-        return agent_id
-
-    return make
-
-
-@pytest.fixture
-def root(make_user: Callable[..., int]) -> int:
-    return make_user("root")
-
-
-@pytest.fixture
-def planned(engine: Engine, names: dict[int, str]) -> Planned:
-    """Read the history to its end, and say of the mails written since the last time who is told what."""
-    seen: set[int] = set()
-
-    def plan() -> list[tuple[str, str, tuple[int, ...]]]:
-        let_history_settle(engine)
-        while PostgresMails(engine).plan(limit=500, attempts_allowed=14, fresh_s=86_400):
-            pass
-        fresh = [mail for mail in all_mails(engine) if mail.id not in seen]
-        seen.update(mail.id for mail in fresh)
-        return [(names[mail.user_id], mail.kind.value, mail.ticket_ids) for mail in fresh]
-
-    return plan
 
 
 def test_fifteen_tickets_fetched_are_one_mail(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Engine, text
@@ -19,12 +20,12 @@ from service.bootstrap import Container
 from service.config import Settings
 from service.domain.model import Priority
 from service.usecases.ports.tickets import TicketChanges
-from tests.integration.mail_server import Post, mail_server
-from tests.integration.mailing import all_mails, give_address
+from tests.integration.mails.mail_server import CERTIFICATE, PASSWORD, USER, Post, mail_server
+from tests.integration.mails.mailing import give_address, states
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE_S = 60.0
 
 
@@ -80,10 +81,6 @@ def ann(engine: Engine, make_agent: Callable[..., int]) -> int:
     return agent_id
 
 
-def states(engine: Engine) -> list[str]:
-    return [mail.state.value for mail in all_mails(engine)]
-
-
 def a_while_later(engine: Engine) -> None:
     """Let ten minutes pass for mails in a sender's hands."""
     with engine.begin() as connection:
@@ -95,9 +92,9 @@ def test_a_fetch_becomes_one_letter_and_a_new_priority_another(
     stage: Stage, container: Container, engine: Engine, ann: int, make_tickets: Callable[..., list[int]]
 ) -> None:
     ids, post = make_tickets(15), Post()
-    with mail_server(post) as server:
-        url = f"smtp://127.0.0.1:{server.port}?starttls=no"
-        stage.spawn("messenger", SMTP_URL=url)
+    with mail_server(post, starttls=True, wants_login=True) as server:
+        url = f"smtp://{USER}:{quote(PASSWORD, safe='')}@localhost:{server.port}"
+        stage.spawn("messenger", SMTP_URL=url, SSL_CERT_FILE=str(CERTIFICATE))
         stage.spawn("clock", SMTP_URL=url)
         container.assignments.fetch(ann)
         stage.eventually(lambda: len(post.letters) == 1)
@@ -115,6 +112,7 @@ def test_a_fetch_becomes_one_letter_and_a_new_priority_another(
     links = {word for word in body.get_content().split() if "/desk/tickets/" in word}
     assert links == {f"https://fairdeal.example.com/desk/tickets/{ticket_id}" for ticket_id in ids}
     assert "ann@example.com" not in stage.said()
+    assert PASSWORD not in stage.said()
     assert "Traceback" not in stage.said()
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from scripts.ports import free_port
 from service.cli import cli
 from service.cli.setup import Setup
-from tests.integration.mail_server import Post, mail_server
+from tests.integration.mails.mail_server import Post, mail_server
 
 GOOD = {
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",

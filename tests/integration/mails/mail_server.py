@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import ssl
@@ -31,6 +32,8 @@ class Post:
     senders: list[str] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     connections: int = 0
+    callers: set[Any] = field(default_factory=set)
+    """Connections that are open."""
     answers: dict[str, list[str]] = field(default_factory=dict)
     """By command, what to answer to the next ones instead of the usual; "break" cuts the connection."""
     on_sender: Callable[[], None] | None = None
@@ -84,7 +87,12 @@ class _Server(SMTP):
 
     def connection_made(self, transport: Any) -> None:
         self.event_handler.connections += 1
+        self.event_handler.callers.add(self)
         super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.event_handler.callers.discard(self)
+        super().connection_lost(error)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         answer = self.event_handler.answer("DATA")
@@ -140,7 +148,19 @@ def mail_server(
             verify=True,
         )
     finally:
+        asyncio.run_coroutine_threadsafe(_hang_up(post), controller.loop).result(60)
         controller.stop()
+
+
+async def _hang_up(post: Post) -> None:
+    """End what is open: the loop would leave sockets behind, and Python complains of those."""
+    for caller in list(post.callers):
+        if caller.transport is not None:
+            caller.transport.abort()
+    for _ in range(3_000):
+        await asyncio.sleep(0.01)
+        if not post.callers:
+            return
 
 
 def trusting() -> ssl.SSLContext:
