@@ -24,6 +24,25 @@ def test_a_value_is_shared_until_it_is_old() -> None:
     assert [shared.get(), shared.get()] == [2, 2]
 
 
+def test_what_takes_long_is_kept_longer() -> None:
+    clock = FakeClock()
+    made = counting()
+
+    costs_s = [0.1, 0.25, 10.0]
+
+    def slowly() -> int:
+        value = made()
+        clock.sleep(costs_s[(value - 1) % 3])
+        return value
+
+    shared = Recent(slowly, for_s=3, clock=clock)
+    for kept_s in (3, 5, 9):
+        value = shared.get()
+        clock.sleep(kept_s - 0.01)
+        assert shared.get() == value
+        clock.sleep(0.02)
+
+
 def test_what_is_forgotten_is_worked_out_anew() -> None:
     shared = Recent(counting(), for_s=3, clock=FakeClock())
     shared.get()
