@@ -40,7 +40,7 @@ BUCKET_WORDS = {
 
 DRIFT_WORDS = {
     Drift.MISSING: "Missing from the queue",
-    Drift.PHANTOM: "Queued, not open",
+    Drift.PHANTOM: "Queued though not open",
     Drift.DUPLICATE: "Queued twice",
     Drift.OUT_OF_ORDER: "Out of order",
     Drift.STALE_CLAIM: "Stale claim",
