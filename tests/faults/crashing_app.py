@@ -85,8 +85,7 @@ def create_wsgi_app() -> Flask:
     fuse = Fuse(Path(os.environ["FAULT_CONTROL"]))
     queue = container.assignments._queue
     queue._strike = around("queue.confirm", queue._strike, fuse)  # type: ignore[attr-defined]
-    for name in USE_CASES:
-        use_case = getattr(container, name)
+    for use_case in (container.assignments._dealer, *(getattr(container, name) for name in USE_CASES)):
         use_case._queue = Wired("queue", use_case._queue, fuse)
         use_case._store = Wired("store", use_case._store, fuse)
     return create_app(container)
