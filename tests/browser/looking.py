@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,9 @@ PASSWORD = "Correct-horse-7"
 SCREENSHOTS = Path(__file__).parents[2] / "var" / "screenshots"
 AXE = Path(__file__).parent / "axe" / "axe-4.14.1.min.js"
 SIZES = {"wide": (1920, 1080), "narrow": (360, 740)}
+LOOKS = {"wide": ("light", "dark"), "narrow": ("dark", "light")}
+"""The themes for each size: the first always, the second with `BROWSER_LOOKS=all`, which takes twice as long."""
+IS_THOROUGH = os.environ.get("BROWSER_LOOKS") == "all"
 PATIENCE_MS = 30_000
 
 Visit = Callable[..., Any]
@@ -22,14 +26,15 @@ def sign_in(page: Any, username: str, password: str = PASSWORD) -> None:
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Sign out").wait_for()
+    page.wait_for_load_state()  # before its scripts have run, keys mean nothing
 
 
 def inspect(page: Any, name: str) -> None:
-    """Look at a page at both sizes, light and dark: keep screenshots, have axe check it; nothing may overflow."""
+    """Look at a page at both sizes and in both themes: keep screenshots, have axe check it; nothing may overflow."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
-        for theme in ("light", "dark"):
+        for theme in LOOKS[size][: 2 if IS_THOROUGH else 1]:
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             page.screenshot(path=SCREENSHOTS / f"{name}-{size}-{theme}.png", full_page=True, animations="disabled")
             assert problems_of_access(page) == []

@@ -132,6 +132,12 @@ def test_what_goes_back_soon_and_what_went_back_is_told(
     page.get_by_text(f"Ticket {held[1]} is resolved.").wait_for()
 
 
+def arrive(there: Any) -> None:
+    """Wait until the page is there, and its scripts have run: before that, keys mean nothing."""
+    there.wait_for()
+    there.page.wait_for_load_state()
+
+
 def test_the_desk_by_keyboard_alone(visit: Visit, people: People, container: Any) -> None:
     ann = people("ann", capacity=3)
     lay(container, 4)
@@ -140,29 +146,32 @@ def test_the_desk_by_keyboard_alone(visit: Visit, people: People, container: Any
     page.get_by_role("heading", name="Keyboard shortcuts").wait_for()
     inspect(page, "keys")
     page.keyboard.press("Escape")
+    page.get_by_role("heading", name="Keyboard shortcuts").wait_for(state="hidden")
     page.keyboard.press("g")
-    page.get_by_text("3 new tickets for you.").wait_for()
+    arrive(page.get_by_text("3 new tickets for you."))
     first, second, third = shown(page)
     page.keyboard.press("j")
     page.keyboard.press("j")
     assert page.evaluate("document.activeElement.closest('[data-row]').dataset.row") == str(second)
     page.keyboard.press("s")
-    page.get_by_text(f"Ticket {second} is started.").wait_for()
+    arrive(page.get_by_text(f"Ticket {second} is started."))
     page.keyboard.press("k")
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="What it says").wait_for()
+    arrive(page.get_by_role("heading", name="What it says"))
     page.keyboard.press("$")
-    page.get_by_role("heading", name="Sell 1 ticket").wait_for()
+    arrive(page.get_by_role("heading", name="Sell 1 ticket"))
+    page.locator("input:focus").wait_for()
     page.keyboard.type("Kim")
     page.keyboard.press("Tab")
     page.keyboard.type("kim@example.com")
     page.keyboard.press("Enter")
-    page.get_by_text(f"Ticket {first} is sold to Kim.").wait_for()
+    arrive(page.get_by_text(f"Ticket {first} is sold to Kim."))
     page.keyboard.press("j")
     page.keyboard.press("x")
     page.get_by_text("1 selected").wait_for()
     page.keyboard.press("b")
-    page.get_by_role("heading", name="Give back 1 ticket").wait_for()
+    arrive(page.get_by_role("heading", name="Give back 1 ticket"))
+    page.locator("textarea:focus").wait_for()
     page.keyboard.type("g j ? x")  # typed into the reason, and nothing else
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
