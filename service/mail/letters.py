@@ -11,15 +11,17 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from service.domain.mail_rules import parse_address
 from service.domain.model import Cause
 from service.domain.notices import NoticeKind
 from service.domain.wording import duration
 from service.usecases.ports.mails import Letter, MailLine, Recipient, RefusedForGood, TakenMail
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MOST_LINES = 50
 """Tickets listed in one letter; of the others only the number is told."""
@@ -127,6 +129,9 @@ class Letters:
 
     @cached_property
     def _templates(self) -> Environment:
+        # Imported here: every job has its parts wired, and only those that write letters need two megabytes for it.
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
         return Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=select_autoescape(enabled_extensions=("html",), default=False),
