@@ -226,6 +226,7 @@ def test_both_wait_for_a_redis_that_is_not_there_yet(stage: Stage, make_open: Ca
     assert "Traceback" not in (said := stage.said("worker") + stage.said("clock")), said
 
 
+@pytest.mark.faults
 def test_a_killed_worker_blocks_nothing_for_long(stage: Stage, make_open: Callable[[int], list[int]]) -> None:
     """The job is under way when its worker is killed: it waits for the lease that the test holds."""
     with stage.engine.begin() as connection:

@@ -129,6 +129,7 @@ def test_without_a_server_letters_become_files(
     assert b"Subject: You fetched 3 tickets" in letter.read_bytes()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("moment", "end", "arrived"), [("on_sender", "sent", 1), ("on_letter", "unknown", 1)])
 def test_a_messenger_killed_with_a_letter_in_its_hands_sends_it_once_at_the_most(
     stage: Stage, container: Container, engine: Engine, ann: int, make_tickets: Callable[..., list[int]],
