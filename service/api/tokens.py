@@ -17,7 +17,7 @@ from service.api import long_lived
 from service.api.errors import answer_error
 from service.config import Settings
 from service.domain.errors import NotSignedIn
-from service.usecases.ports.people import SessionTokensData
+from service.usecases.ports.sessions import SessionTokensData
 
 EXTENSION = "fairdeal.tokens"
 CACHE_SIZE = 10_000

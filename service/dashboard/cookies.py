@@ -14,7 +14,7 @@ from flask import Response, g, request
 from service.api.services import services
 from service.api.tokens import tokens
 from service.domain.errors import NotSignedIn
-from service.usecases.ports.people import SessionTokensData
+from service.usecases.ports.sessions import SessionTokensData
 
 PREFIX = "/app"
 ACCESS = "fairdeal_access"

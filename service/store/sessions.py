@@ -16,7 +16,7 @@ from service.store.engine import statement, transaction
 from service.store.rows import NOW
 from service.store.tables import sessions, users
 from service.store.users import USER_COLUMNS, user
-from service.usecases.ports.people import Credentials, SessionTokensData
+from service.usecases.ports.sessions import Credentials, SessionTokensData
 
 _USER_ACTIVE = (users.c.is_active, users.c.deleted_at.is_(None))
 _GOES_ON = (

@@ -14,7 +14,7 @@ from service.domain.errors import InvalidInput, NotSignedIn, WrongCredentials
 from service.domain.model import Principal
 from service.domain.people_rules import check_strength
 from service.usecases.passwords import Passwords
-from service.usecases.ports.people import Credentials, SessionStore, SessionTokensData
+from service.usecases.ports.sessions import Credentials, SessionStore, SessionTokensData
 from service.usecases.validation import unprintable
 
 REUSE_GRACE = timedelta(seconds=30)

@@ -26,7 +26,7 @@ from service.config import Settings, load
 from service.domain.model import Role, User
 from service.store import migrate
 from service.usecases.passwords import Passwords
-from service.usecases.ports.people import SessionTokensData
+from service.usecases.ports.sessions import SessionTokensData
 
 AGENTS = 50
 DATABASE = "fairdeal"

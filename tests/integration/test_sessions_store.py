@@ -20,7 +20,8 @@ from service.store.places import PostgresPlaces
 from service.store.sessions import PRINCIPAL, PostgresSessions
 from service.store.users import PostgresUsers
 from service.usecases.passwords import Passwords
-from service.usecases.ports.people import SessionTokensData, UserChanges, UserDraft
+from service.usecases.ports.people import UserChanges, UserDraft
+from service.usecases.ports.sessions import SessionTokensData
 from service.usecases.sessions import Sessions
 from service.usecases.users import Users
 from tests.fakes.queue import MemoryTicketQueue

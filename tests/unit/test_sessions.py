@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from service.domain.errors import InvalidInput, NotSignedIn, WrongCredentials
 from service.domain.model import Principal, Role
 from service.usecases.passwords import Passwords
-from service.usecases.ports.people import Credentials, SessionTokensData
+from service.usecases.ports.sessions import Credentials, SessionTokensData
 from service.usecases.sessions import Sessions
 from tests.fakes.people import a_user
 

@@ -38,8 +38,8 @@ from service.usecases.ports.dispatch import Takers
 from service.usecases.ports.explanation import Act
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
 from service.usecases.ports.mails import Mail, MailState
-from service.usecases.ports.people import SessionTokensData
 from service.usecases.ports.reconcile import Reconciliation, RunStatus, Tier
+from service.usecases.ports.sessions import SessionTokensData
 from service.usecases.queue_stats import QueueState
 from service.usecases.service_levels import ServiceLevel
 from service.usecases.ticket_files import FileFormat, RowError
