@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, TypeVar
 
-from flask import request, url_for
+from flask import Response, request, url_for
 
+from service.dashboard.rendering import go, page
 from service.domain.errors import InvalidInput, NotFound
 from service.domain.model import Page
 from service.usecases.ports.paging import PageRequest
 
 Choice = TypeVar("Choice", bound=StrEnum)
+Item = TypeVar("Item")
 
 ROWS = 50
 MAX_CURSOR = 2_000
@@ -114,3 +117,22 @@ class Listing:
             self.problems |= {each["field"]: each["message"] for each in error.facts["errors"]}
         else:
             self.problems[name] = error.detail[0].lower() + error.detail[1:]
+
+
+def read(listing: Listing, find: Callable[[PageRequest], Page[Item]]) -> Page[Item]:
+    """Find the page of a list; nothing where a filter makes no sense, which is noted in the listing."""
+    if listing.problems:
+        return EMPTY
+    try:
+        return find(listing.request())
+    except InvalidInput as error:
+        listing.note(error)
+        return EMPTY
+
+
+def show(template: str, listing: Listing, found: Page[Item], **values: Any) -> Response:
+    """Answer with a page of a list. One that nothing comes before is the first, and shown in full as such."""
+    if found.prev is None and not listing.is_first and not listing.problems:
+        return go(listing.address())
+    status = HTTPStatus.BAD_REQUEST if listing.problems else HTTPStatus.OK
+    return page(template, status=status, listing=listing, found=found, **values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from http import HTTPStatus
+from functools import partial
 
 from flask import Response
 
@@ -14,8 +14,7 @@ from service.api.services import services
 from service.dashboard.agent_choice import choices
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import choice
-from service.dashboard.listing import EMPTY, Listing
-from service.dashboard.rendering import page
+from service.dashboard.listing import Listing, read, show
 from service.dashboard.ticket_list import SORTS, ticket_list, wanted_tickets
 from service.domain.errors import InvalidInput
 from service.domain.model import Page, Priority, Role, Ticket, TicketStatus
@@ -29,11 +28,10 @@ def tickets() -> Response:
     listing = ticket_list()
     found = _found(listing)
     agents = {ticket.agent_id for ticket in found.items if ticket.agent_id is not None}
-    return page(
+    return show(
         "admin/tickets.html",
-        status=HTTPStatus.BAD_REQUEST if listing.problems else HTTPStatus.OK,
-        listing=listing,
-        found=found,
+        listing,
+        found,
         names=services().users.usernames(agents),
         agents=choices(),
         statuses=list(TicketStatus),
@@ -43,14 +41,7 @@ def tickets() -> Response:
 
 
 def _found(listing: Listing) -> Page[Ticket]:
-    wanted = wanted_tickets(listing)
-    if listing.problems:
-        return EMPTY
-    try:
-        return services().tickets.page(wanted, listing.request(), viewer=caller())
-    except InvalidInput as error:
-        listing.note(error)
-        return EMPTY
+    return read(listing, partial(services().tickets.page, wanted_tickets(listing), viewer=caller()))
 
 
 @dashboard.get("/tickets/export")

@@ -24,6 +24,13 @@ def listed(seen: Visitor) -> list[int]:
     return [int(number) for number in re.findall(r'name="ticket" value="(\d+)"', seen.text)]
 
 
+def link(seen: Visitor, rel: str) -> str:
+    """Find the link to the page beside this one."""
+    found = re.search(rf'href="([^"]+)" rel="{rel}"', seen.text)
+    assert found, f"no link to the {rel} page"
+    return found[1].replace("&amp;", "&")
+
+
 def everything(container: Any, root: int) -> list[Ticket]:
     """Read all tickets, the oldest first."""
     viewer = Principal(user_id=root, username="root", role=Role.ADMIN, session_id=root)  # type: ignore[arg-type]
@@ -56,6 +63,30 @@ def test_pages_by_keyset_show_every_ticket_once(visitor: Visit, root: int, ticke
         assert "First page" in seen.text
     assert found == made[::-1]
     assert "120 tickets, 20 on this page" in seen.text
+
+
+def test_pages_lead_back_to_the_first(visitor: Visit, root: int, tickets: Any, container: Any) -> None:
+    made = [ticket.id for ticket in tickets(120)][::-1]
+    seen = visitor("root")
+    assert ('rel="prev"' in seen.text, "First page" in seen.text) == (False, False)
+    seen.get(link(seen, "next"))
+    seen.get(link(seen, "next"))
+    seen.get(link(seen, "prev"))
+    assert listed(seen) == made[50:100]
+    seen.get(link(seen, "prev"))
+    assert (listed(seen), seen.path) == (made[:50], "/app/tickets")
+    assert 'rel="prev"' not in seen.text
+
+
+def test_a_page_that_nothing_comes_before_any_more_is_the_first(
+    visitor: Visit, root: int, tickets: Any, container: Any
+) -> None:
+    made = [ticket.id for ticket in tickets(60)][::-1]
+    seen = visitor("root")
+    before = link(seen.get(link(seen, "next")), "prev")
+    for ticket_id in made[:50]:
+        container.tickets.delete(ticket_id, actor_id=root)
+    assert listed(seen.get(before)) == made[50:]
 
 
 def test_filters_narrow_the_list_and_stay_filled_in(
