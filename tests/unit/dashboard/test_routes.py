@@ -44,6 +44,8 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/app/sign-out"): EVERYBODY,
     ("GET", "/app/account"): EVERYBODY,
     ("POST", "/app/account"): EVERYBODY,
+    ("POST", "/app/account/mails"): AGENT,
+    ("POST", "/app/account/elsewhere"): EVERYBODY,
     ("GET", "/app/desk"): AGENT,
     **{("POST", f"/app/desk/{act}"): AGENT for act in ("fetch", "availability", "seen", "act")},
     **{(method, f"/app/desk/{form}"): AGENT for form in ("release", "sell") for method in ("GET", "POST")},
