@@ -8,6 +8,7 @@ from flask import Flask, g, request
 from jinja2 import StrictUndefined
 
 from service.api import documents
+from service.api.services import services
 from service.dashboard import charts, failures, forgery, mode, navigation, once, wording, written
 from service.dashboard.assets import asset_url
 from service.dashboard.blueprint import dashboard
@@ -54,6 +55,7 @@ def _known_to_every_template() -> dict[str, Any]:
         "degraded": mode.banner,
         "degraded_words": mode.banners,
         "fingerprint": written.fingerprint,
+        "due_at": lambda ticket: services().service_levels.due_at(ticket),
     }
 
 

@@ -20,6 +20,9 @@
       const told = duration((Date.now() - Date.parse(time.dateTime)) / 1000);
       if (time.textContent !== told) time.textContent = told;
     }
+    for (const told of document.querySelectorAll("[data-due]")) {
+      if (Date.parse(told.dataset.due) <= Date.now()) told.hidden = false;
+    }
     for (const time of document.querySelectorAll("time[data-moment], time[data-age]")) {
       const words = new Date(time.dateTime).toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
       if ("moment" in time.dataset) time.textContent = words;
@@ -107,7 +110,8 @@
       const sent = ctx?.sourceElement?.closest?.("form");
       if (sent?.isConnected) sent.reset();
       const wrong = document.querySelector("[aria-invalid=true]");
-      if (wrong) wrong.focus();
+      const first = document.querySelector("#main [autofocus]");
+      if (wrong ?? first) (wrong ?? first).focus();
       else if (rowAt >= 0 && (document.activeElement ?? document.body) === document.body) {
         const all = rows();
         (all[Math.min(rowAt, all.length - 1)]?.querySelector("[data-row-link]") ?? document.getElementById("main"))?.focus();

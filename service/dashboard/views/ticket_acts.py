@@ -19,6 +19,7 @@ from service.dashboard.forms import MOST_IDS, choice, ids, problems_of
 from service.dashboard.notices import say
 from service.dashboard.once import once
 from service.dashboard.rendering import go, page
+from service.dashboard.typed import is_ours
 from service.dashboard.views.desk import tell
 from service.domain.errors import InvalidInput
 from service.domain.model import Priority, Role
@@ -135,8 +136,7 @@ def _seen() -> list[Seen]:
 def _back() -> str:
     """Say where the tickets were picked: a page of ours, or the list."""
     back = request.values.get("back", "")
-    is_ours = back.startswith(url_for("dashboard.tickets")) and "\\" not in back and back.isprintable()
-    return back if is_ours else url_for("dashboard.tickets")
+    return back if back.startswith(url_for("dashboard.tickets")) and is_ours(back) else url_for("dashboard.tickets")
 
 
 def _after(act: PickedAct, picked: Sequence[Seen]) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from service.domain.model import Principal, Priority, Role, Ticket
 from service.usecases.ports.paging import PageRequest
@@ -87,6 +88,24 @@ def test_a_page_that_nothing_comes_before_any_more_is_the_first(
     for ticket_id in made[:50]:
         container.tickets.delete(ticket_id, actor_id=root)
     assert listed(seen.get(before)) == made[50:]
+
+
+def test_what_is_overdue_says_so_in_its_row(
+    visitor: Visit, root: int, ann: int, tickets: Any, container: Any, engine: Any
+) -> None:
+    late, fresh, sold = tickets(3)
+    container.lifecycle.assign(late.id, agent_id=ann, actor_id=root)
+    container.lifecycle.assign(sold.id, agent_id=ann, actor_id=root)
+    container.lifecycle.sell(ann, sold.id, Buyer(name="Kim", email="kim@example.com"))
+    with engine.begin() as connection:
+        aged = text("UPDATE tickets SET created_at = now() - interval '50 hours' WHERE id IN (:late, :sold)")
+        connection.execute(aged, {"late": late.id, "sold": sold.id})
+    rows = visitor("root").text.split("<tr>")[2:]
+    told = {int(re.findall(r'value="(\d+)"', row)[0]): re.findall(r"data-due.*?>", row) for row in rows}
+    assert (len(told[late.id]), "hidden" in told[late.id][0]) == (1, False)
+    assert (len(told[fresh.id]), "hidden" in told[fresh.id][0]) == (1, True)  # shown by a script when the time has come
+    assert told[sold.id] == []
+    assert re.search(r'class="overdue" data-due="[^"]+" title="[^"]+">Overdue<', visitor("ann").text)
 
 
 def test_filters_narrow_the_list_and_stay_filled_in(
