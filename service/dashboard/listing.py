@@ -57,9 +57,15 @@ class Listing:
         """Say whether this is the list's first page."""
         return "cursor" not in request.args
 
-    def request(self) -> PageRequest:
+    def request(self, *, is_counted: bool = True) -> PageRequest:
         """Ask for the page of the address."""
-        return PageRequest(limit=ROWS, cursor=request.args.get("cursor") or None, sort=self.sort)
+        cursor = request.args.get("cursor") or None
+        return PageRequest(limit=ROWS, cursor=cursor, sort=self.sort, is_counted=is_counted)
+
+    def here(self, endpoint: str | None = None, **more: str) -> str:
+        """Address this very page of the list, or another view of it."""
+        place = {name: text for name in ("sort", "cursor") if (text := request.args.get(name))}
+        return self.address_of(endpoint or self.endpoint, **place, **more)
 
     def address(self, **changes: str | None) -> str:
         """Address this list, with other filters or another sort; its first page unless a cursor is given."""
@@ -119,12 +125,12 @@ class Listing:
             self.problems[name] = error.detail[0].lower() + error.detail[1:]
 
 
-def read(listing: Listing, find: Callable[[PageRequest], Page[Item]]) -> Page[Item]:
+def read(listing: Listing, find: Callable[[PageRequest], Page[Item]], *, is_counted: bool = True) -> Page[Item]:
     """Find the page of a list; nothing where a filter makes no sense, which is noted in the listing."""
     if listing.problems:
         return EMPTY
     try:
-        return find(listing.request())
+        return find(listing.request(is_counted=is_counted))
     except InvalidInput as error:
         listing.note(error)
         return EMPTY

@@ -85,6 +85,11 @@ class Typed:
         return [text.partition(":")[0] for name, text in self.fields if name in {"ticket", "seen"}]
 
     @property
+    def asks_password(self) -> bool:
+        """Say whether a password was left out."""
+        return self.what in {FORMS["agent_create"], FORMS["user_create"]}
+
+    @property
     def rest(self) -> list[tuple[str, str]]:
         """List what goes along unseen."""
         return [(name, text) for name, text in self.fields if name not in TEXTS]

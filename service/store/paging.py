@@ -82,14 +82,14 @@ def keyset_page(
     order = _order(request.sort, columns, id_column)
     place = None if request.cursor is None else _decode(request.cursor, order)
     rows, more = _walk(connection, select, order, place, limit=request.limit)
-    total = len(rows) if place is None and not more else _count(connection, select)
+    total = _total(connection, select, request, len(rows), is_whole=place is None and not more)
     is_before = place is not None and place.is_before
     return Page(
         items=tuple(build(row) for row in rows),
         next=_encode(order, rows[-1]) if rows and (more or is_before) else None,
         prev=_encode(order, rows[0], is_before=True) if rows and (more if is_before else place is not None) else None,
         total=min(total, COUNT_LIMIT),
-        total_is_exact=total <= COUNT_LIMIT,
+        total_is_exact=request.is_counted and total <= COUNT_LIMIT,
     )
 
 
@@ -133,6 +133,12 @@ def _after(order: _Order, value: Any, last_id: int) -> ColumnElement[bool]:
     if order.descending:
         return here < there
     return or_(here > there, column.is_(None)) if getattr(column, "nullable", True) else here > there
+
+
+def _total(connection: Connection, wanted: Select[Any], request: PageRequest, rows: int, *, is_whole: bool) -> int:
+    if not request.is_counted:
+        return 0
+    return rows if is_whole else _count(connection, wanted)
 
 
 def _count(connection: Connection, wanted: Select[Any]) -> int:

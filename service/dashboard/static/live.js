@@ -52,12 +52,12 @@
 
   // Look for news: only while somebody can see the page, and not in step with every other desk.
   function poll() {
-    const main = document.getElementById("main");
-    const every = Number(main?.dataset.pollS);
+    const polled = document.querySelector("[data-poll-s]");
+    const every = Number(polled?.dataset.pollS);
     if (!every || document.visibilityState !== "visible") return;
     if ((Date.now() - lastLook) / 1000 < every * (0.9 + Math.random() * 0.2)) return;
     lastLook = Date.now();
-    htmx.trigger(main, "poll");
+    htmx.trigger(polled, "poll");
   }
 
   function offline(text) {
@@ -69,6 +69,7 @@
   }
 
   const isPoll = (ctx) => ctx.sourceEvent?.type === "poll";
+  const keeps = (ctx) => isPoll(ctx) || Boolean(ctx.sourceElement?.matches?.("[data-keeps]"));
 
   document.addEventListener("htmx:config:request", (event) => {
     const {ctx} = event.detail;
@@ -94,18 +95,21 @@
   // Whoever worked a row that is gone goes on with the one in its place.
   let ticked = [];
   let rowAt = -1;
+  let isKept = false;
   const boxes = () => [...document.querySelectorAll("tbody input[type=checkbox]")];
   const rows = () => [...document.querySelectorAll("[data-row]")];
 
-  document.addEventListener("htmx:before:swap", () => {
+  document.addEventListener("htmx:before:swap", (event) => {
+    isKept = keeps(event.detail.ctx);  // afterwards, what was pressed may be gone
     ticked = boxes().filter((box) => box.checked).map((box) => box.value);
     rowAt = rows().indexOf(document.activeElement?.closest?.("[data-row]"));
   });
 
   document.addEventListener("htmx:after:swap", (event) => {
     const ctx = event.detail.ctx;
-    if (ctx && isPoll(ctx)) {
+    if (ctx && isKept) {
       for (const box of boxes()) box.checked = ticked.includes(box.value);
+      if (!isPoll(ctx)) document.getElementById("list")?.focus();
     } else {
       const sent = ctx?.sourceElement?.closest?.("form");
       if (sent?.isConnected) sent.reset();

@@ -7,6 +7,7 @@ from functools import partial
 from flask import Response, request
 
 from service.api.services import services
+from service.dashboard import news
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import choice
 from service.dashboard.listing import Listing, read, show
@@ -27,21 +28,31 @@ EVENTS = 20
 def agents() -> Response:
     """Show the agents."""
     listing = _listing()
-    return show("admin/agents.html", listing, _found(listing))
+    found = _found(listing)
+    shown = news.shown(found.items)
+    return show("admin/agents.html", listing, found, shown=shown, news_etag=news.etag(shown, shown))
+
+
+@dashboard.get("/agents/news")
+@allow(Role.ADMIN)
+def agents_news() -> Response:
+    """Tell how many agents of a list have changed since it was shown."""
+    listing = _listing()
+    return news.tell(listing, _found(listing, is_counted=False).items, "agent")
 
 
 def _listing() -> Listing:
     return Listing(names=FILTERS, sorts=SORTS, default_sort="username", endpoint="dashboard.agents")
 
 
-def _found(listing: Listing) -> Page[Agent]:
+def _found(listing: Listing, *, is_counted: bool = True) -> Page[Agent]:
     wanted = AgentFilter(
         text=listing.given["q"] or None,
         level=listing.one("level", Level),
         availability=listing.one("availability", Availability),
         is_active=listing.flag("active"),
     )
-    return read(listing, partial(services().agents.page, wanted))
+    return read(listing, partial(services().agents.page, wanted), is_counted=is_counted)
 
 
 @dashboard.get("/agents/<id:agent_id>")

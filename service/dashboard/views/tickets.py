@@ -11,6 +11,7 @@ from service.api import answers
 from service.api.access import caller
 from service.api.media import CONTENT_TYPES
 from service.api.services import services
+from service.dashboard import news
 from service.dashboard.agent_choice import choices
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import choice
@@ -27,6 +28,7 @@ def tickets() -> Response:
     """Show the tickets."""
     listing = ticket_list()
     found = _found(listing)
+    shown = news.shown(found.items)
     agents = {ticket.agent_id for ticket in found.items if ticket.agent_id is not None}
     return show(
         "admin/tickets.html",
@@ -37,11 +39,22 @@ def tickets() -> Response:
         statuses=list(TicketStatus),
         priorities=list(Priority),
         sorts=SORTS,
+        shown=shown,
+        news_etag=news.etag(shown, shown),
     )
 
 
-def _found(listing: Listing) -> Page[Ticket]:
-    return read(listing, partial(services().tickets.page, wanted_tickets(listing), viewer=caller()))
+@dashboard.get("/tickets/news")
+@allow(Role.ADMIN)
+def tickets_news() -> Response:
+    """Tell how many tickets of a list have changed since it was shown."""
+    listing = ticket_list()
+    return news.tell(listing, _found(listing, is_counted=False).items, "ticket")
+
+
+def _found(listing: Listing, *, is_counted: bool = True) -> Page[Ticket]:
+    find = partial(services().tickets.page, wanted_tickets(listing), viewer=caller())
+    return read(listing, find, is_counted=is_counted)
 
 
 @dashboard.get("/tickets/export")

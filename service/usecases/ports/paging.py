@@ -15,3 +15,5 @@ class PageRequest:
     limit: int = 50
     cursor: str | None = None
     sort: str = "id"
+    is_counted: bool = True
+    """False where nobody wants the total, which is then 0 and not exact."""

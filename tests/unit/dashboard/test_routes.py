@@ -28,8 +28,8 @@ ANONYMOUS = {
 
 TICKET, PERSON, BUYER = "tickets/<id:ticket_id>", "users/<id:user_id>", "customers/<id:customer_id>"
 ADMIN_LOOKS = (
-    "tickets", "tickets/export", "tickets/imports/<id:import_id>", "agents", "agents/<id:agent_id>",
-    "users", PERSON, "customers", BUYER,
+    "tickets", "tickets/news", "tickets/export", "tickets/imports/<id:import_id>",
+    "agents", "agents/news", "agents/<id:agent_id>", "users", PERSON, "customers", BUYER,
 )  # fmt: skip
 ADMIN_ACTS = ("agents/<id:agent_id>/availability", f"{PERSON}/activate")
 ADMIN_FORMS = (
