@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from flask import Response, request, url_for
+from werkzeug.datastructures import MultiDict
 
 from service.dashboard.rendering import go, page
 from service.domain.errors import InvalidInput, NotFound
@@ -35,16 +36,17 @@ class Listing:
     default_sort: str
     endpoint: str = field(default_factory=lambda: request.endpoint or "")
     problems: dict[str, str] = field(default_factory=dict)
+    args: MultiDict[str, str] = field(default_factory=lambda: request.args)
 
     @property
     def given(self) -> dict[str, str]:
         """Tell what was typed into each filter."""
-        return {name: request.args.get(name, "").strip() for name in self.names}
+        return {name: self.args.get(name, "").strip() for name in self.names}
 
     @property
     def sort(self) -> str:
         """Name the sort key, with a leading `-` where the order is turned round."""
-        asked = request.args.get("sort", "")
+        asked = self.args.get("sort", "")
         return asked if asked.removeprefix("-") in self.sorts else self.default_sort
 
     @property
@@ -55,16 +57,16 @@ class Listing:
     @property
     def is_first(self) -> bool:
         """Say whether this is the list's first page."""
-        return "cursor" not in request.args
+        return "cursor" not in self.args
 
     def request(self, *, is_counted: bool = True) -> PageRequest:
         """Ask for the page of the address."""
-        cursor = request.args.get("cursor") or None
+        cursor = self.args.get("cursor") or None
         return PageRequest(limit=ROWS, cursor=cursor, sort=self.sort, is_counted=is_counted)
 
     def here(self, endpoint: str | None = None, **more: str) -> str:
         """Address this very page of the list, or another view of it."""
-        place = {name: text for name in ("sort", "cursor") if (text := request.args.get(name))}
+        place = {name: text for name in ("sort", "cursor") if (text := self.args.get(name))}
         return self.address_of(endpoint or self.endpoint, **place, **more)
 
     def address(self, **changes: str | None) -> str:
@@ -75,7 +77,7 @@ class Listing:
 
     def address_of(self, endpoint: str, **more: str) -> str:
         """Address another view of what this list shows."""
-        kept = {name: [text for text in request.args.getlist(name) if text] for name in self.names}
+        kept = {name: [text for text in self.args.getlist(name) if text] for name in self.names}
         values: dict[str, Any] = {name: texts for name, texts in kept.items() if texts} | more
         return url_for(endpoint, **values)
 
@@ -91,12 +93,12 @@ class Listing:
 
     def chosen(self, name: str, kind: type[Choice]) -> tuple[Choice, ...]:
         """Read the words chosen for a filter, given any number of times; others are left out."""
-        asked = set(request.args.getlist(name))
+        asked = set(self.args.getlist(name))
         return tuple(word for word in kind if word.value in asked)
 
     def chosen_words(self, name: str) -> set[str]:
         """Tell what is ticked of a filter."""
-        return set(request.args.getlist(name))
+        return set(self.args.getlist(name))
 
     def one(self, name: str, kind: type[Choice]) -> Choice | None:
         """Read the word chosen for a filter, None for any."""

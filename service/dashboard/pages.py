@@ -25,6 +25,7 @@ from service.dashboard.views import (
     sign_in,
     ticket,
     ticket_acts,
+    ticket_acts_all,
     ticket_import,
     tickets,
     tickets_one,
@@ -35,7 +36,7 @@ from service.dashboard.views import (
 VIEWS = (
     *(failures, sign_in, account),
     *(desk, desk_forms, ticket),
-    *(tickets, tickets_one, ticket_acts, ticket_import),
+    *(tickets, tickets_one, ticket_acts, ticket_acts_all, ticket_import),
     *(agents, agent_forms, users, user_acts, customers),
     *(operations, operations_jobs),
 )

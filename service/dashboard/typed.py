@@ -23,6 +23,7 @@ FORMS = {
     "ticket_create": "New ticket",
     "ticket_change": "Changes of a ticket",
     "ticket_note": "A note on a ticket",
+    "ticket_act_all_now": "Something to be done with tickets",
     "ticket_act_now": "Something to be done with tickets",
     "desk_sell_now": "A sale",
     "desk_release_now": "Tickets to give back",

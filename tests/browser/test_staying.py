@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from service.usecases import sweep
 from service.usecases.ports.tickets import TicketChanges, TicketDraft
 from tests.browser.looking import PASSWORD, Visit, inspect, sign_in
 
@@ -45,6 +48,22 @@ def test_an_open_list_tells_what_changed_and_keeps_ticks_place_and_typed_words(
     page.get_by_text("1 selected").wait_for()
     assert page.get_by_label("Search subject and description").input_value() == "half a wo"
     assert page.get_by_text("since you looked").count() == 0
+
+
+def test_all_that_match_are_done_part_by_part_without_a_hand(
+    visit: Visit, people: People, container: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "PART", 25)
+    people("root", "admin")
+    lay(container, 60)
+    page = visit("root")
+    page.get_by_label("all 60 tickets that match").check()
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("heading", name="Delete all 60 tickets that match").wait_for()
+    inspect(page, "admin-delete-all")
+    page.get_by_role("button", name="Delete 60 tickets").click()
+    page.get_by_text("60 tickets are deleted.").wait_for()
+    page.get_by_text("There are no tickets yet").wait_for()
 
 
 def test_what_was_typed_outlives_the_session(visit: Visit, people: People, container: Any) -> None:

@@ -141,6 +141,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     refresh();
+    document.querySelector("form[data-go-on]")?.requestSubmit();
     setInterval(poll, 1000);
     setInterval(tellTimes, 15000);
   });

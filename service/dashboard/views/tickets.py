@@ -16,7 +16,7 @@ from service.dashboard.agent_choice import choices
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import choice
 from service.dashboard.listing import Listing, read, show
-from service.dashboard.ticket_list import SORTS, ticket_list, wanted_tickets
+from service.dashboard.ticket_list import SORTS, query_of, ticket_list, wanted_tickets
 from service.domain.errors import InvalidInput
 from service.domain.model import Page, Priority, Role, Ticket, TicketStatus
 from service.usecases.ticket_files import FileFormat
@@ -39,6 +39,7 @@ def tickets() -> Response:
         statuses=list(TicketStatus),
         priorities=list(Priority),
         sorts=SORTS,
+        list_query=query_of(listing),
         shown=shown,
         news_etag=news.etag(shown, shown),
     )
