@@ -81,9 +81,13 @@
 
   document.addEventListener("htmx:before:response", (event) => {
     const {ctx} = event.detail;
-    const isLost = ctx.response.status >= 500;
-    offline(isLost ? "The service is not answering just now. What you see may be old; we keep trying." : "");
-    if (isPoll(ctx) && ctx.response.status >= 400 && !ctx.response.headers.get("HX-Redirect")) event.preventDefault();
+    const {status} = ctx.response;
+    const isSent = ctx.request.method === "POST";
+    if (status < 500) offline("");
+    else if (isSent) offline("The service did not answer in time. What you typed is still here: send it again, it counts once.");
+    else offline("The service is not answering just now. What you see may be old; we keep trying.");
+    const isKeptBack = isPoll(ctx) ? status >= 400 : isSent && status === 503;
+    if (isKeptBack && !ctx.response.headers.get("HX-Redirect")) event.preventDefault();
   });
 
   document.addEventListener("htmx:error", (event) => {
