@@ -37,6 +37,9 @@ class Access:
     """How the request names its session. The API reads the Authorization header alone: never a cookie, which browsers
     send whoever asks them to. Raises `NotSignedIn`."""
 
+    principal: Callable[[UUID], Principal] | None = None
+    """Where a route reads who is calling together with something else; it is read from the session otherwise."""
+
     @property
     def is_anonymous(self) -> bool:
         """Say whether no sign-in is needed."""
@@ -92,7 +95,8 @@ def admit() -> None:
         raise Forbidden("Nobody has been allowed to call this.")
     if access.is_anonymous:
         return
-    g.principal = principal = services().sessions.principal(access.session())
+    read = access.principal or services().sessions.principal
+    g.principal = principal = read(access.session())
     if not access.admits(principal, request.view_args or {}):
         raise Forbidden(
             f"Only {access} may do this; you are signed in as {principal.role}.",
