@@ -117,6 +117,6 @@ def test_an_agent_keeps_their_account(visit: Visit, people: People, container: A
     page.get_by_role("button", name="Keep this choice").click()
     page.get_by_text("Your choice of mails is kept.").wait_for()
     assert not page.get_by_label("Tickets I fetched").is_checked()
-    page.get_by_role("button", name="Sign out everywhere else").click()
+    page.get_by_role("button", name="End my other sign-ins").click()
     page.get_by_text("1 other sign-in ended").wait_for()
     inspect(page, "account")

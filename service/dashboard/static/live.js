@@ -4,6 +4,7 @@
 (() => {
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
   const RESTED_S = 5;
+  const TICKS = "input[type=checkbox][name=ticket]";
   let lastLook = Date.now();
 
   document.documentElement.classList.add("scripted");
@@ -33,7 +34,7 @@
   function countTicked() {
     for (const told of document.querySelectorAll("[data-count-of]")) {
       const form = document.getElementById(told.dataset.countOf);
-      const boxes = form ? [...form.querySelectorAll("tbody input[type=checkbox]")] : [];
+      const boxes = form ? [...form.querySelectorAll(TICKS)] : [];
       const ticked = boxes.filter((box) => box.checked).length;
       told.textContent = ticked ? `${ticked} selected` : told.dataset.none;
       const all = form?.querySelector("[data-tick-all]");
@@ -100,7 +101,7 @@
   let ticked = [];
   let rowAt = -1;
   let isKept = false;
-  const boxes = () => [...document.querySelectorAll("tbody input[type=checkbox]")];
+  const boxes = () => [...document.querySelectorAll(TICKS)];
   const rows = () => [...document.querySelectorAll("[data-row]")];
 
   document.addEventListener("htmx:before:swap", (event) => {
@@ -131,7 +132,7 @@
 
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("[data-tick-all]")) {
-      for (const box of event.target.closest("form").querySelectorAll("tbody input[type=checkbox]")) box.checked = event.target.checked;
+      for (const box of event.target.closest("form").querySelectorAll(TICKS)) box.checked = event.target.checked;
     }
     countTicked();
   });
