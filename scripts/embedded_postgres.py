@@ -53,6 +53,8 @@ class Postgres:
     major: int
     account: Account | None
     throwaway: bool = False
+    further: tuple[tuple[str, str], ...] = ()
+    """Settings besides the usual ones."""
 
     name = "PostgreSQL"
     # SIGINT is its fast shutdown; SIGQUIT leaves at once and recovers from the log at the next start.
@@ -71,6 +73,7 @@ class Postgres:
     def spawn(self) -> child.Process:
         """Start the server's process."""
         settings = {"port": str(self.port)} | _SETTINGS | (_THROWAWAY_SETTINGS if self.throwaway else {})
+        settings |= dict(self.further)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             return child.spawn(

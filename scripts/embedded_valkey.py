@@ -27,6 +27,7 @@ appendfsync everysec
 maxmemory-policy noeviction
 daemonize no
 logfile ""
+{further}
 """
 
 
@@ -41,6 +42,8 @@ class Valkey:
     binary: Path
     account: Account | None
     throwaway: bool = False
+    further: str = ""
+    """Lines of configuration besides the usual ones."""
 
     name = "Valkey"
     stop_steps = ((signal.SIGTERM, 20.0),)
@@ -55,13 +58,20 @@ class Valkey:
         """Return the same server on another port."""
         return replace(self, port=port)
 
+    def configuration(self) -> str:
+        """Write what its file of settings says."""
+        return _CONFIGURATION.format(
+            host=LOOPBACK,
+            port=self.port,
+            password=self.password,
+            appendonly="no" if self.throwaway else "yes",
+            further=self.further,
+        )
+
     def spawn(self) -> child.Process:
         """Write the configuration, which holds the password, and start the server's process."""
         make_directory(self.data, self.account)
-        configuration = _CONFIGURATION.format(
-            host=LOOPBACK, port=self.port, password=self.password, appendonly="no" if self.throwaway else "yes"
-        )
-        write_private(self.data / "valkey.conf", configuration, self.account)
+        write_private(self.data / "valkey.conf", self.configuration(), self.account)
         with self.log.open("ab") as log:
             return child.spawn(
                 [self.binary, f"{working_directory(self.data, self.account)}/valkey.conf"],

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.domain.hold_limit import HoldLimit
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
+from service.redis_servers.address import Kind, parse
+from service.setting_problems import problem
 from service.setting_values import (
     AllowedTargets,
     DatabaseUrl,
+    JobsRedisUrl,
     Minutes,
     PublicUrl,
     QueuePrefix,
@@ -45,12 +47,22 @@ class Settings(BaseSettings):
 
     # Where data lives
     database_url: DatabaseUrl = Field(
-        description="PostgreSQL to use; `./scripts/run` starts an embedded one when it is not given",
+        description="PostgreSQL to use; `./scripts/run` starts an embedded one when it is not given. Of several hosts, "
+        "with commas between, the one that takes writes is used",
         examples=["postgresql://fairdeal:secret@db.example:5432/fairdeal"],
     )
     redis_url: RedisUrl = Field(
-        description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given",
+        description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given. "
+        "`redis+sentinel://:password@host:26379,host:26379/master/0` names Sentinels and the master they watch, "
+        "`redis+cluster://:password@host:6379,host:6379` some nodes of a Cluster",
         examples=["redis://:secret@redis.example:6379/0"],
+    )
+    jobs_redis_url: JobsRedisUrl | None = Field(
+        default=None,
+        validate_default=True,
+        description="Redis for the background jobs of RQ; the one of `REDIS_URL` when not given, which cannot be where "
+        "that is a Cluster",
+        examples=["redis://:secret@jobs.example:6379/0"],
     )
     var_dir: Path = Field(
         default=Path("var"),
@@ -209,6 +221,11 @@ class Settings(BaseSettings):
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
 
     @property
+    def jobs_url(self) -> str:
+        """Where the background jobs of RQ are."""
+        return self.jobs_redis_url or self.redis_url
+
+    @property
     def webhook_allowed(self) -> Allowed:
         """Where webhooks may lead besides public addresses."""
         return parse_allowed(self.webhook_allow)
@@ -223,6 +240,15 @@ class Settings(BaseSettings):
         """When tickets that nobody has begun go back, and when their agents are warned."""
         warning_s = self.hold_warning_s or max(1, min(self.hold_limit_s // 2, LONGEST_DEFAULT_WARNING_S))
         return HoldLimit(self.hold_limit_s, warning_s)
+
+    @field_validator("jobs_redis_url")
+    @classmethod
+    def _is_no_cluster(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Want a server for jobs beside a Cluster."""
+        redis_url = info.data.get("redis_url")
+        if value is None and redis_url is not None and parse(redis_url).kind is Kind.CLUSTER:
+            raise ValueError("must be given beside a Redis Cluster, in which RQ cannot work: one server, or Sentinels")
+        return value
 
     @field_validator("claim_lease_s")
     @classmethod
@@ -269,32 +295,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as exc:
         errors = exc.errors(include_input=False, include_url=False)
-        problems = [_problem(str(error["loc"][0]), error["type"], error.get("ctx", {})) for error in errors]
+        problems = [
+            problem(Settings.model_fields, str(error["loc"][0]), error["type"], error.get("ctx", {}))
+            for error in errors
+        ]
         raise ConfigurationError(problems) from None  # pydantic's error repeats the values
-
-
-def _problem(name: str, kind: str, context: dict[str, Any]) -> str:
-    """Word one pydantic error for a person; never repeat the value, it may be a secret."""
-    field = Settings.model_fields[name]
-    if kind == "missing":
-        wrong = "is not set"
-    elif kind == "value_error":
-        wrong = str(context["error"])
-    else:
-        wrong = _rule(field)
-    return f"{name.upper()}: {wrong} ({field.description})"
-
-
-def _rule(field: FieldInfo) -> str:
-    """Say what a field accepts, both ends of a range included."""
-    if field.annotation in (int, float):
-        number = "a whole number" if field.annotation is int else "a number"
-        return f"must be {number} from {_bound(field, 'ge')} to {_bound(field, 'le')}"
-    if words := get_args(field.annotation):
-        return f"must be {', '.join(words[:-1])} or {words[-1]}"
-    least = _bound(field, "min_length") or 0
-    return f"must have at least {least} characters" if least > 1 else "must be plain text"
-
-
-def _bound(field: FieldInfo, name: str) -> Any:
-    return next((getattr(bound, name) for bound in field.metadata if hasattr(bound, name)), None)

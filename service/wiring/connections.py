@@ -11,6 +11,7 @@ from service.config import Settings
 from service.job_queue import make_job_client
 from service.store.engine import make_engine
 from service.ticket_queue.client import make_client
+from service.ticket_queue.keys import Keys
 
 BACKGROUND_PATIENCE = 12
 """How many times longer than a request the reconciler and the checks may wait for one statement or command."""
@@ -36,6 +37,7 @@ class Connections:
 
 def wire_connections(settings: Settings) -> Connections:
     """Make the pools."""
+    keys = Keys(settings.queue_prefix)
     return Connections(
         engine=make_engine(
             settings.database_url,
@@ -49,7 +51,9 @@ def wire_connections(settings: Settings) -> Connections:
             pool_size=2,
             application_name="fairdeal-background",
         ),
-        client=make_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms),
-        background_client=make_client(settings.redis_url, timeout_ms=BACKGROUND_PATIENCE * settings.redis_timeout_ms),
-        job_client=make_job_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms),
+        client=make_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms, keys=keys),
+        background_client=make_client(
+            settings.redis_url, timeout_ms=BACKGROUND_PATIENCE * settings.redis_timeout_ms, keys=keys
+        ),
+        job_client=make_job_client(settings.jobs_url, timeout_ms=settings.redis_timeout_ms),
     )
