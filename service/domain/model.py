@@ -172,6 +172,26 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taker:
+    """What decides what an agent may be dealt, at one moment."""
+
+    id: int
+    level: Level
+    availability: Availability
+    is_active: bool
+    capacity: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandSeen:
+    """An agent and what they held at one moment, in creation order."""
+
+    agent: Taker
+    tickets: tuple[Ticket, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """Somebody a ticket was sold to; the email identifies them, in lower case."""
 

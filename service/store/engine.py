@@ -33,15 +33,25 @@ OUTSIDE_OF_SQLALCHEMY = (psycopg2.OperationalError, psycopg2.InterfaceError)
 ANSWER_GRACE_S = 2.0
 """How much longer than a statement may run its answer may take to arrive."""
 
+PREPARES = "fairdeal_prepares"
+"""The engine's option that says whether `service.store.prepared` prepares its statements."""
+
 
 def make_engine(
-    url: str, *, statement_timeout_ms: int, pool_size: int, application_name: str, watched: bool = True
+    url: str,
+    *,
+    statement_timeout_ms: int,
+    pool_size: int,
+    application_name: str,
+    watched: bool = True,
+    prepares: bool = True,
 ) -> Engine:
     """Make an engine that connects on first use.
 
     `pool_size` is the number of threads that may use it at once. A statement is given `statement_timeout_ms`, a lock
     the same, a connection two seconds. Keepalives notice a vanished server within about ten seconds, and an engine that
     is `watched` gives up a connection that lives and says nothing, two seconds after the statement's own timeout.
+    Without `prepares`, no statement is kept on the server: a pooler may give each transaction another connection.
     """
     watch = Watch(statement_timeout_ms / 1000 + ANSWER_GRACE_S)
     engine = create_engine(
@@ -50,6 +60,7 @@ def make_engine(
         max_overflow=2,
         pool_timeout=statement_timeout_ms / 1000,
         pool_use_lifo=True,
+        execution_options={PREPARES: prepares},
         connect_args={
             **({"connection_factory": watch.connection} if watched else {}),
             "connect_timeout": 2,
@@ -82,7 +93,8 @@ def _refuse_hung_up(connection: Any, _record: object, _lent: object) -> None:
 
 
 @contextmanager
-def _errors_as_facts() -> Iterator[None]:
+def errors_as_facts() -> Iterator[None]:
+    """Raise `StoreUnavailable` for whatever says that PostgreSQL does not answer, or cannot do this just now."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout, *OUTSIDE_OF_SQLALCHEMY) as exc:
@@ -111,12 +123,12 @@ def statement(engine: Engine) -> Iterator[Connection]:
 
     Raises `StoreUnavailable` when PostgreSQL does not answer; what was under way may have been committed.
     """
-    with _errors_as_facts(), _lent(engine) as connection:
+    with errors_as_facts(), _lent(engine) as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Lend a connection in a transaction, committed at the end. Raises as `statement` does."""
-    with _errors_as_facts(), _lent(engine) as connection, connection.begin():
+    with errors_as_facts(), _lent(engine) as connection, connection.begin():
         yield connection

@@ -117,6 +117,8 @@ class Claimed:
     cut: tuple[QueuedTicket, ...] = ()
     refused: tuple[int, ...] = ()
     restless: tuple[QueuedTicket, ...] = ()
+    hand: tuple[Ticket, ...] | None = None
+    """All that the agent holds by this verdict, in creation order; None where that was not learnt with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

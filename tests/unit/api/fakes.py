@@ -205,6 +205,10 @@ class FakeSessions:
         user = self.open[session_id][0]
         return Principal(user_id=user.id, username=user.username, role=user.role, session_id=session_id)
 
+    def principal_and_hand(self, session_id: UUID) -> tuple[Principal, None]:
+        """Read who it is; nobody holds anything."""
+        return self.principal(session_id), None
+
     def change_password(self, principal: Principal, *, old_password: str, new_password: str) -> None:
         """Note the change."""
         self.password_changes.append({"old": old_password, "new": new_password, "who": principal.username})

@@ -1,0 +1,62 @@
+"""CPU and memory of the parts of the system over one round."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scripts.benchmark.closed_loop import Tally
+from scripts.benchmark.figures import Round, percentile
+from scripts.benchmark.process_trees import cpu_seconds, memory, trees
+
+CLIENT = "client"
+_MIB = 1024 * 1024
+
+
+@dataclass
+class Meter:
+    """Read what the parts named by `roots` (their first process) have used; `client` is this process."""
+
+    roots: Mapping[str, int]
+    _before: dict[str, float] = field(default_factory=dict)
+    _used: dict[str, float] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Begin, or go on after a pause."""
+        self._before = self._read()
+
+    def pause(self) -> None:
+        """Add what was used since `start`."""
+        for name, now in self._read().items():
+            self._used[name] = self._used.get(name, 0.0) + now - self._before.get(name, 0.0)
+
+    def round_of(self, tally: Tally, *, kind: str | None = None, extra: Mapping[str, float] | None = None) -> Round:
+        """Put a load's latencies and what the parts used into one round; of a `kind` of request alone, or of all."""
+        kinds = tally.latencies if kind is None else {kind: tally.latencies.get(kind, ())}
+        ordered = sorted(value for latencies in kinds.values() for value in latencies)
+        points = {f"p{percent}_ms": 1000 * percentile(ordered, percent) for percent in (50, 95, 99)}
+        return self.round(tally.seconds, len(ordered), points=points, errors=tally.errors, extra=extra)
+
+    def round(
+        self,
+        seconds: float,
+        count: int,
+        *,
+        points: Mapping[str, float] | None = None,
+        errors: Mapping[str, int] | None = None,
+        extra: Mapping[str, float] | None = None,
+    ) -> Round:
+        """Put what the parts used into a round."""
+        used = {name: 1e6 * value / count if count else 0.0 for name, value in self._used.items()}
+        sizes = {name: memory(pids) for name, pids in trees(self.roots).items()}
+        return Round(
+            seconds=seconds, count=count, errors=dict(errors or {}), cpu_us=used, extra=dict(extra or {}),
+            memory_mib={name: size.pss / _MIB for name, size in sizes.items()},
+            rss_mib={name: size.rss / _MIB for name, size in sizes.items()},
+            **(points or {}),
+        )  # fmt: skip
+
+    def _read(self) -> dict[str, float]:
+        found = {name: cpu_seconds(pids) for name, pids in trees(self.roots).items()}
+        return {CLIENT: cpu_seconds([os.getpid()]), **found}
