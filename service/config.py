@@ -51,6 +51,12 @@ class Settings(BaseSettings):
         "with commas between, the one that takes writes is used",
         examples=["postgresql://fairdeal:secret@db.example:5432/fairdeal"],
     )
+    database_pooler: Literal["none", "transaction"] = Field(
+        default="none",
+        description="What `DATABASE_URL` leads to: PostgreSQL itself (`none`), or a pooler that lends connections for "
+        "a transaction each (`transaction`), such as PgBouncer: then no statement is prepared, and nothing kept in a "
+        "session",
+    )
     redis_url: RedisUrl = Field(
         description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given. "
         "`redis+sentinel://:password@host:26379,host:26379/master/0` names Sentinels and the master they watch, "

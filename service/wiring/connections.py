@@ -38,18 +38,21 @@ class Connections:
 def wire_connections(settings: Settings) -> Connections:
     """Make the pools."""
     keys = Keys(settings.queue_prefix)
+    pooled = settings.database_pooler == "transaction"
     return Connections(
         engine=make_engine(
             settings.database_url,
             statement_timeout_ms=settings.statement_timeout_ms,
             pool_size=settings.web_threads,
             application_name="fairdeal",
+            pooled=pooled,
         ),
         background_engine=make_engine(
             settings.database_url,
             statement_timeout_ms=BACKGROUND_PATIENCE * settings.statement_timeout_ms,
             pool_size=2,
             application_name="fairdeal-background",
+            pooled=pooled,
         ),
         client=make_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms, keys=keys),
         background_client=make_client(
