@@ -10,6 +10,7 @@ from pathlib import Path
 from scripts.embedded_postgres import Postgres
 from scripts.embedded_valkey import Valkey
 from service.config import Settings
+from tests.faults.hosts import Hosts, OneHost
 from tests.redis_nodes import Nodes
 
 APP = "service.bootstrap:create_wsgi_app()"
@@ -51,6 +52,10 @@ class Options:
     redis_nodes: OpenNodes | None = None
     """Several servers instead of the one, which is left to the background jobs."""
     postgres_kind: type[Postgres] = Postgres
+    hosts: Hosts | OneHost = field(default_factory=OneHost)
+    """Where the processes are."""
+    web_hosts: tuple[str, ...] = ("web",)
+    """The web servers, by their hosts' names."""
     standby: bool = False
     """A second PostgreSQL, which has every commit that was acknowledged."""
     environ: dict[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2.extras import NamedTupleCursor
 from redis import Redis
 
-from scripts.account import server_account
+from scripts.account import Account, server_account
 from scripts.embedded_valkey import Valkey, embedded_valkey
 from scripts.ports import free_port
 from scripts.waiting import wait_until
@@ -23,6 +23,7 @@ from service.domain.model import Priority, QueuedTicket
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
+from tests.faults.hosts import Hosts
 from tests.faults.options import ENVIRON, Options
 from tests.faults.parts import ROOT, Part, Server
 from tests.faults.standby import AWAITED, promote, standby_of
@@ -47,6 +48,9 @@ class Stand:
         self._parts: list[Part] = []
         self._redis_servers: list[Server] = []
         template.copy_to(directory / "postgres")
+        if isinstance(options.hosts, Hosts):
+            with (directory / "postgres" / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {options.hosts.network} scram-sha-256\n")
         ports: set[int] = set()
         for _ in range(4):
             ports.add(free_port(avoid=frozenset(ports)))
@@ -55,7 +59,8 @@ class Stand:
             directory, password=template.superuser_password, port=postgres_port, throwaway=not options.durable
         )
         further = AWAITED if options.standby else ()
-        primary = options.postgres_kind(**{**vars(described), "further": further})
+        placed = self._placed("postgres", described.account)
+        primary = options.postgres_kind(**{**vars(described), "further": further, **placed})
         self.postgres = Server(primary, directory / "postgres")
         self.standby = standby_of(primary, directory, template, standby_port) if options.standby else None
         self.redis_password = secrets.token_hex(16)
@@ -66,6 +71,13 @@ class Stand:
             self.nodes = self._closing.enter_context(options.redis_nodes(self._directory_of("nodes")))
         self.settings = self._settings(postgres_port, redis_port)
         self.keys = Keys(self.settings.queue_prefix)
+
+        self.web_addresses = [(options.hosts.address(name), self.web_port) for name in options.web_hosts]
+
+    def _placed(self, name: str, account: Account | None) -> dict[str, Any]:
+        """Say on which host a server is, and how it is started there."""
+        hosts = self.options.hosts
+        return {"host": hosts.address(name), "within": hosts.within(name, account)}
 
     def _directory_of(self, name: str) -> Path:
         directory = self.directory / name
@@ -79,7 +91,7 @@ class Stand:
             directory, log=self.directory / f"{name}.log", port=port,
             password=self.redis_password, account=server_account(directory),
         )  # fmt: skip
-        server = Server(kind(**vars(description)), directory)
+        server = Server(kind(**{**vars(description), **self._placed("redis", description.account)}), directory)
         self._redis_servers.append(server)
         return server
 
@@ -91,11 +103,12 @@ class Stand:
             wait()
         self.rebuild()
         self._told = self._environ()
-        self.web = self.describe_web("web", self.web_port)
+        self.webs = [self.describe_web(name, self.web_port) for name in self.options.web_hosts]
+        self.web = self.webs[0]
         self.worker = self._describe("worker", ["workers", "worker"])
         self.clock = self._describe("clock", ["workers", "clock"])
         background = [self.worker, self.clock] if self.reconciling else []
-        waits = [part.begin() for part in (self.web, *background)]
+        waits = [part.begin() for part in (*self.webs, *background)]
         for wait in waits:
             wait()
 
@@ -106,7 +119,12 @@ class Stand:
 
     def _describe(self, name: str, command: list[str], **environ: str) -> Part:
         told = {**self._told, **environ, **self.options.part_environ.get(name, {})}
-        part = Part(name, command, told, log=self.directory / f"{name}.log", port=int(environ.get("PORT", "0")))
+        hosts = self.options.hosts
+        told["HOST"] = hosts.address(name)
+        part = Part(
+            name, command, told, log=self.directory / f"{name}.log", port=int(environ.get("PORT", "0")),
+            host=hosts.address(name), within=hosts.within(name),
+        )  # fmt: skip
         self._parts.append(part)
         return part
 
@@ -152,7 +170,6 @@ class Stand:
             **self._redis_urls(redis_port),
             "JWT_SECRET_KEY": JWT_SECRET_KEY,
             "VAR_DIR": str(self.directory / "var"),
-            "HOST": "127.0.0.1",
             "PORT": str(self.web_port),
             "WEB_WORKERS": str(self.options.web_workers),
             "WEB_THREADS": str(self.options.web_threads),
@@ -163,7 +180,8 @@ class Stand:
 
     def _database_url(self, port: int) -> str:
         ports = [port, *([self.standby.port] if self.standby else [])]
-        hosts = ",".join(f"127.0.0.1:{each}" for each in ports)
+        host = self.options.hosts.address("postgres")
+        hosts = ",".join(f"{host}:{each}" for each in ports)
         return f"postgresql://{DATABASE}:{self._template.database_password}@{hosts}/{DATABASE}"
 
     def fail_over(self) -> None:
@@ -174,7 +192,7 @@ class Stand:
         self.postgres, self.standby = self.standby, self.postgres
 
     def _redis_url(self, port: int) -> str:
-        return f"redis://:{self.redis_password}@127.0.0.1:{port}/0"
+        return f"redis://:{self.redis_password}@{self.options.hosts.address('redis')}:{port}/0"
 
     def _redis_urls(self, port: int) -> dict[str, str]:
         server = self._redis_url(port)
