@@ -124,6 +124,10 @@ class InQueue:
     priority: Priority
 
 
+IN_QUEUE = {priority: InQueue(priority) for priority in Priority}
+"""The places there are in queues, made once: imports tell of thousands at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class InHand:
     """The place of a held ticket: an agent's hand."""

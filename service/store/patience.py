@@ -130,6 +130,11 @@ class WatchedCursor(psycopg2_cursor):  # type: ignore[misc]
         with connection.waiting():
             super().execute(query, vars)
 
+    def copy_expert(self, sql: Any, file: Any, size: int = 65_536) -> None:
+        """Copy rows, or find the connection lost."""
+        with self.connection.waiting():
+            super().copy_expert(sql, file, size)
+
 
 def _shut_down(descriptor: int) -> None:
     """Shut a socket down under whoever waits for it; the descriptor stays theirs to close."""
