@@ -70,10 +70,14 @@ class PostgresTries:
         with statement(self._engine) as connection:
             return bool(connection.execute(IS_KNOWN, {"key": key}).scalar_one())
 
+    def look(self, charges: Sequence[Charge]) -> float:
+        """Look by the primary key, writing nothing."""
+        with statement(self._engine) as connection:
+            waits = [connection.execute(LOOK, _values(charge)).scalar_one_or_none() for charge in charges]
+        return max(0.0, *(wait or 0.0 for wait in waits))
+
     def charge(self, charges: Sequence[Charge]) -> float:
-        """Look first, so that who is refused writes nothing; then charge, and take it back if others were faster."""
-        if (wait_s := self._look(charges)) > 0:
-            return wait_s
+        """Charge each, and take it all back where one had no try left."""
         try:
             with self._hastily() as connection:
                 for charge in _in_order(charges):
@@ -102,11 +106,6 @@ class PostgresTries:
             total += pruned
             if pruned < PRUNED_AT_ONCE:
                 return total
-
-    def _look(self, charges: Sequence[Charge]) -> float:
-        with statement(self._engine) as connection:
-            waits = [connection.execute(LOOK, _values(charge)).scalar_one_or_none() for charge in charges]
-        return max(wait or 0.0 for wait in waits)
 
     @contextmanager
     def _hastily(self) -> Iterator[Connection]:

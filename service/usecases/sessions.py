@@ -59,16 +59,13 @@ class Sessions:
         `address` is where they call from; None: from this machine. Raises `WrongCredentials`, in the same words and
         time whatever was wrong, and after too many of those `TooManyTries`.
         """
-        with self._throttle.sign_in(username, address):
-            return self._opened(username, password, session_id=session_id or self._new_id(), life=life)
-
-    def _opened(self, username: str, password: str, *, session_id: UUID, life: timedelta | None) -> SessionTokensData:
         for _ in range(ATTEMPTS):
-            found = self._verified(username, password)
+            with self._throttle.sign_in(username, address):
+                found = self._verified(username, password)
             opened = self._store.open(
                 found.user.id,
                 password_hash=found.password_hash,
-                session_id=session_id,
+                session_id=session_id or self._new_id(),
                 refresh_jti=self._new_id(),
                 life=life or self._refresh_life,
             )

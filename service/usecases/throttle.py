@@ -17,6 +17,7 @@ from uuid import UUID
 from service.domain.errors import StoreUnavailable, TooManyTries, WrongCredentials
 from service.domain.sign_in_limits import SignInLimits, place, spelling
 from service.usecases.ports.throttle import Charge, TryStore
+from service.usecases.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +33,22 @@ KEY_BYTES = 16
 class Throttle:
     """Count tries, by the account and by where they come from.
 
-    The `secret` keys the hashes under which they are counted: people type passwords where names belong.
+    The `secret` keys the hashes under which they are counted: people type passwords where names belong. The `turns` are
+    those in which passwords are compared.
     """
 
-    def __init__(self, *, store: TryStore, limits: SignInLimits, secret: bytes) -> None:
+    def __init__(self, *, store: TryStore, limits: SignInLimits, secret: bytes, turns: Turns) -> None:
         self._store = store
+        self._turns = turns
         self._limits = limits
         self._secret = secret
 
     @contextmanager
     def sign_in(self, username: str, address: str | None) -> Iterator[None]:
-        """Let a password be tried; `WrongCredentials` from within means that it was wrong. Raises `TooManyTries`."""
+        """Let a password be tried; `WrongCredentials` from within means that it was wrong.
+
+        Raises `TooManyTries`, `PasswordsBusy`.
+        """
         name, where = spelling(username), place(address)
         known = self._key("place", name, where)
         if self._store.is_known(known):
@@ -70,18 +76,18 @@ class Throttle:
 
     @contextmanager
     def _charged(self, act: str, charges: Sequence[Charge]) -> Iterator[None]:
-        wait_s = math.ceil(self._store.charge(charges))
-        if wait_s:
-            log.warning("password_tries_used_up", extra={"act": act, "wait_s": wait_s})
-            raise TooManyTries(f"Too many wrong passwords. Try again in {wait_s} seconds.", retry_after_s=wait_s)
-        try:
-            yield
-        except WrongCredentials:
-            raise
-        except BaseException:
+        """Refuse whom it can without a turn; charge in turn, so that those who wait for theirs have paid nothing."""
+        _refuse_for(self._store.look(charges), act)
+        with self._turns.turn():
+            _refuse_for(self._store.charge(charges), act)
+            try:
+                yield
+            except WrongCredentials:
+                raise
+            except BaseException:
+                self._give_back(charges)
+                raise
             self._give_back(charges)
-            raise
-        self._give_back(charges)
 
     def _give_back(self, charges: Sequence[Charge]) -> None:
         """Pay back; while the database is away the try is lost, and regained with time."""
@@ -93,3 +99,11 @@ class Throttle:
         return hmac.digest(self._secret, repr(("tries", *parts)).encode("ascii", "backslashreplace"), "sha256")[
             :KEY_BYTES
         ]
+
+
+def _refuse_for(seconds: float, act: str) -> None:
+    """Refuse where there is something to wait for. Raises `TooManyTries`."""
+    wait_s = math.ceil(seconds)
+    if wait_s > 0:
+        log.warning("password_tries_used_up", extra={"act": act, "wait_s": wait_s})
+        raise TooManyTries(f"Too many wrong passwords. Try again in {wait_s} seconds.", retry_after_s=wait_s)

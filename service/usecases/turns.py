@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore, Lock, local
 
 from service.domain.errors import PasswordsBusy
 
@@ -13,22 +13,31 @@ PATIENCE_S = 5.0
 
 
 class Turns:
-    """Give turns to the threads of one process: `at_once` work while `waiting` more wait, each for `patience_s`."""
+    """Give turns to the threads of one process: `at_once` work while `waiting` more wait, each for `patience_s`.
+
+    A thread may take its turn again within its turn.
+    """
 
     def __init__(self, *, at_once: int, waiting: int, patience_s: float = PATIENCE_S) -> None:
         self._free = BoundedSemaphore(at_once)
         self._may_wait = waiting
         self._patience_s = patience_s
         self._lock = Lock()
+        self._mine = local()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Work in one's turn. Raises `PasswordsBusy`."""
+        if getattr(self._mine, "has_turn", False):
+            yield
+            return
         if not self._free.acquire(blocking=False):
             self._wait()
+        self._mine.has_turn = True
         try:
             yield
         finally:
+            self._mine.has_turn = False
             self._free.release()
 
     def _wait(self) -> None:

@@ -28,7 +28,8 @@ class Door:
 
 def wire_sign_in(settings: Settings, engine: Engine) -> Door:
     """Wire them. At most half the threads of a web process are about passwords, and one of them at work."""
-    passwords = Passwords(turns=Turns(at_once=1, waiting=max(1, settings.web_threads // 2 - 1)))
+    turns = Turns(at_once=1, waiting=max(1, settings.web_threads // 2 - 1))
+    passwords = Passwords(turns=turns)
     limits = SignInLimits(
         account=Budget(settings.sign_in_tries, settings.sign_in_window_s),
         address=Budget(settings.sign_in_address_tries, settings.sign_in_window_s),
@@ -36,6 +37,7 @@ def wire_sign_in(settings: Settings, engine: Engine) -> Door:
     throttle = Throttle(
         store=PostgresTries(engine),
         limits=limits,
+        turns=turns,
         secret=settings.jwt_secret_key.get_secret_value().encode(),
     )
     sessions = Sessions(

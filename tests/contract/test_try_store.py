@@ -54,6 +54,8 @@ def spend(store: TryStore, *charges: Charge, times: int) -> list[bool]:
 def test_a_budget_allows_so_many_tries_and_then_says_how_long_to_wait(store: TryStore) -> None:
     assert spend(store, ANN, times=4) == [True, True, True, False]
     assert store.charge([ANN]) == pytest.approx(10_000, abs=60)
+    assert store.look([HERE, ANN]) == pytest.approx(10_000, abs=60)
+    assert store.look([HERE]) == 0
 
 
 def test_tries_are_regained_evenly_and_never_more_than_all_of_them(store: TryStore, wait: Waiting) -> None:

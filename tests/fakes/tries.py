@@ -8,7 +8,10 @@ from service.domain.errors import StoreUnavailable
 from service.domain.sign_in_limits import Budget, SignInLimits
 from service.usecases.ports.throttle import Charge
 from service.usecases.throttle import Throttle
+from service.usecases.turns import Turns
 from tests.fakes.clock import FakeClock
+
+TURNS = Turns(at_once=100, waiting=0)
 
 
 class MemoryTries:
@@ -24,14 +27,17 @@ class MemoryTries:
         self._answer()
         return self.known_until.get(key, 0.0) > self.clock()
 
-    def charge(self, charges: Sequence[Charge]) -> float:
+    def look(self, charges: Sequence[Charge]) -> float:
         self._answer()
         waits = [
             self.whole_at.get(charge.key, 0.0) - self.clock() + charge.budget.every_s - charge.budget.window_s
             for charge in charges
         ]
-        if max(waits) > 1e-6:
-            return max(waits)
+        return max(waits) if max(waits) > 1e-6 else 0.0
+
+    def charge(self, charges: Sequence[Charge]) -> float:
+        if wait_s := self.look(charges):
+            return wait_s
         for charge in charges:
             self.whole_at[charge.key] = max(self.whole_at.get(charge.key, 0.0), self.clock()) + charge.budget.every_s
         return 0.0
@@ -66,4 +72,4 @@ class MemoryTries:
 def unthrottled() -> Throttle:
     """Make a throttle that nobody will meet."""
     plenty = Budget(1_000_000, 1.0)
-    return Throttle(store=MemoryTries(), limits=SignInLimits(account=plenty, address=plenty), secret=b"")
+    return Throttle(store=MemoryTries(), limits=SignInLimits(account=plenty, address=plenty), secret=b"", turns=TURNS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from service.domain.errors import PasswordsBusy, StoreUnavailable, TooManyTries, WrongCredentials
 from service.domain.sign_in_limits import Budget, SignInLimits, place, spelling
 from service.usecases.throttle import Throttle
-from tests.fakes.tries import MemoryTries
+from service.usecases.turns import Turns
+from tests.fakes.tries import TURNS, MemoryTries
 
 LIMITS = SignInLimits(account=Budget(3, 60.0), address=Budget(5, 60.0))
 HOME, CAFE = "192.0.2.1", "198.51.100.1"
@@ -22,7 +24,7 @@ def store() -> MemoryTries:
 
 @pytest.fixture
 def throttle(store: MemoryTries) -> Throttle:
-    return Throttle(store=store, limits=LIMITS, secret=b"secret")
+    return Throttle(store=store, limits=LIMITS, secret=b"secret", turns=TURNS)
 
 
 def guess(throttle: Throttle, name: str, address: str | None, times: int = 1) -> int:
@@ -121,6 +123,18 @@ def test_what_is_not_the_clients_fault_costs_no_try(throttle: Throttle, failure:
     assert guess(throttle, "ann", HOME, 10) == 3
 
 
+def test_who_waits_for_a_turn_has_paid_nothing_and_who_has_no_try_left_waits_for_none(store: MemoryTries) -> None:
+    turns = Turns(at_once=1, waiting=0)
+    throttle = Throttle(store=store, limits=LIMITS, secret=b"secret", turns=turns)
+    with ThreadPoolExecutor(1) as another, turns.turn():
+        for _ in range(10):
+            with pytest.raises(PasswordsBusy):
+                another.submit(enter, throttle, "ann", HOME).result(30)
+    assert guess(throttle, "ann", HOME, 10) == 3
+    with ThreadPoolExecutor(1) as another, turns.turn(), pytest.raises(TooManyTries):
+        another.submit(enter, throttle, "ann", HOME).result(30)
+
+
 def test_a_sign_in_succeeds_though_the_try_cannot_be_paid_back(throttle: Throttle, store: MemoryTries) -> None:
     with throttle.sign_in("ann", HOME):
         store.is_away = True
@@ -146,7 +160,7 @@ def test_what_is_kept_does_not_tell_names(throttle: Throttle, store: MemoryTries
     guess(throttle, "my secret password", HOME)
     assert all(len(key) == 16 and b"secret" not in key for key in store.whole_at)
     other = MemoryTries()
-    guess(Throttle(store=other, limits=LIMITS, secret=b"another"), "my secret password", HOME)
+    guess(Throttle(store=other, limits=LIMITS, secret=b"another", turns=TURNS), "my secret password", HOME)
     assert not other.whole_at.keys() & store.whole_at.keys()
 
 

@@ -55,6 +55,8 @@ def test_who_finds_all_places_taken_is_sent_away_at_once() -> None:
         assert caught.value.facts == {"retry_after_s": 1}
         work.end.set()
         busy.result(30)
+    with work.turns.turn(), work.turns.turn():
+        pass
     with work.turns.turn():
         pass
 
@@ -74,9 +76,10 @@ def test_who_waits_too_long_is_sent_away_and_leaves_the_place_to_others() -> Non
 def test_passwords_are_hashed_and_compared_in_turns() -> None:
     turns = Turns(at_once=1, waiting=0)
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), turns=turns)
-    with turns.turn():
+    with turns.turn(), ThreadPoolExecutor(1) as another:
         with pytest.raises(PasswordsBusy):
-            passwords.hash("Correct-horse-7")
+            another.submit(passwords.hash, "Correct-horse-7").result(30)
         with pytest.raises(PasswordsBusy):
-            passwords.matches("Correct-horse-7", None)
+            another.submit(passwords.matches, "Correct-horse-7", None).result(30)
+        assert not passwords.matches("Correct-horse-7", None)  # in the turn that is under way
     assert passwords.matches("Correct-horse-7", passwords.hash("Correct-horse-7"))

@@ -23,8 +23,11 @@ class TryStore(Protocol):
     def is_known(self, key: bytes) -> bool:
         """Say whether the right password was given under this key lately."""
 
+    def look(self, charges: Sequence[Charge]) -> float:
+        """Return the seconds until every budget has a try, 0 where all have."""
+
     def charge(self, charges: Sequence[Charge]) -> float:
-        """Take one try of each budget, or of none; return the seconds until all of them have one, 0 when charged."""
+        """Take one try of each budget, or of none; return as `look` does, 0 when charged."""
 
     def give_back(self, charges: Sequence[Charge]) -> None:
         """Put a try back."""

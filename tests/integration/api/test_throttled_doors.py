@@ -164,10 +164,10 @@ def test_a_crowd_is_told_to_come_back_and_no_thread_waits_for_it(strict: Callabl
     app = strict(web_threads=2)
     turns = app.extensions["fairdeal"].sessions._passwords._turns  # where they are made is nobody else's business
     turns._may_wait = 0
-    with turns.turn():
-        answer = by_token(app.test_client(), "ann", PASSWORD)
+    with turns.turn(), ThreadPoolExecutor(1) as crowd:
+        answer = crowd.submit(by_token, app.test_client(), "ann", PASSWORD).result(30)
         assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "passwords_busy", "1")
-        page = by_page(app.test_client(), "ann", PASSWORD)
+        page = crowd.submit(by_page, app.test_client(), "ann", PASSWORD).result(30)
         assert (page.status_code, "try again in a second" in page.text) == (503, True)
     for _ in range(2 * TRIES):
         assert by_token(app.test_client(), "ann", PASSWORD).status_code == 200
