@@ -14,7 +14,7 @@ from service.domain.hold_limit import HoldLimit
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
 from service.redis_servers.address import Kind, parse
-from service.setting_problems import problem
+from service.setting_problems import worded
 from service.setting_values import (
     AllowedTargets,
     DatabaseUrl,
@@ -97,6 +97,29 @@ class Settings(BaseSettings):
         default="auto",
         description="When browsers may send the page's cookies over https alone: `auto`, if the request came by https "
         "(a proxy on this machine may say so by X-Forwarded-Proto); `always`, if https ends elsewhere",
+    )
+    sign_in_tries: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        description="Wrong passwords in a row that an account allows; they are regained evenly over `SIGN_IN_WINDOW_S`",
+    )
+    sign_in_address_tries: int = Field(
+        default=100,
+        ge=1,
+        le=100_000,
+        description="The same for an address, whichever accounts are tried from there; all behind a proxy that is not "
+        "counted in `TRUSTED_PROXIES` share one",
+    )
+    sign_in_window_s: int = Field(
+        default=600, ge=10, le=86_400, description="Time in which all tries at passwords are regained, s"
+    )
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Proxies between clients and this service that add to X-Forwarded-For and X-Forwarded-Proto; "
+        "0: the headers are not believed",
     )
     admin_username: Username = Field(
         default="admin",
@@ -302,7 +325,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as exc:
         errors = exc.errors(include_input=False, include_url=False)
         problems = [
-            problem(Settings.model_fields, str(error["loc"][0]), error["type"], error.get("ctx", {}))
+            worded(name, Settings.model_fields[name], error["type"], error.get("ctx", {}))
             for error in errors
+            for name in [str(error["loc"][0])]
         ]
         raise ConfigurationError(problems) from None  # pydantic's error repeats the values

@@ -1,16 +1,14 @@
-"""What is wrong with a setting, in words for whoever set it."""
+"""What is wrong with a setting, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 
-def problem(fields: Mapping[str, FieldInfo], name: str, kind: str, context: Mapping[str, Any]) -> str:
+def worded(name: str, field: FieldInfo, kind: str, context: dict[str, Any]) -> str:
     """Word one pydantic error for a person; never repeat the value, it may be a secret."""
-    field = fields[name]
     if kind == "missing":
         wrong = "is not set"
     elif kind == "value_error":

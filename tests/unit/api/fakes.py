@@ -175,11 +175,19 @@ class FakeSessions:
         self.password_changes: list[dict[str, str]] = []
         self.life = timedelta(days=14)
         self.failure: Exception | None = None
+        self.addresses: list[str | None] = []
 
     def login(
-        self, username: str, password: str, *, session_id: UUID | None = None, life: timedelta | None = None
+        self,
+        username: str,
+        password: str,
+        *,
+        address: str | None,
+        session_id: UUID | None = None,
+        life: timedelta | None = None,
     ) -> SessionTokensData:
         """Open a session."""
+        self.addresses.append(address)
         user = next((user for user in self.users.values() if user.username == username), None)
         if user is None or password != PASSWORD:
             raise WrongCredentials("The username or the password is wrong")
