@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from service import config
 from service.config import Settings
 from service.job_queue import Lane, RqJobQueue
+from service.meters import Meters
 from service.observability import configure_logging
 from service.store.agents import PostgresAgents
-from service.store.assignments import PostgresAssignments
 from service.store.away import PostgresAway
 from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
@@ -28,6 +28,7 @@ from service.store.idempotency import PostgresIdempotency
 from service.store.import_jobs import PostgresImports
 from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
+from service.store.measured import MeasuredAssignments
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
@@ -38,8 +39,8 @@ from service.store.tickets import PostgresTickets
 from service.store.users import PostgresUsers
 from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.keys import Keys
+from service.ticket_queue.measured import MeasuredTicketQueue
 from service.ticket_queue.queue import RedisTicketQueue
-from service.ticket_queue.ringing import RingingTicketQueue
 from service.usecases import away, hold_limit
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
@@ -79,6 +80,7 @@ from service.usecases.webhook_sending import WebhookSending
 from service.usecases.webhooks import Webhooks
 from service.wiring.chores import chores
 from service.wiring.connections import wire_connections
+from service.wiring.figures import watch_parts, wire_figures
 from service.wiring.mails import wire_mails
 from service.wiring.operations import wire_operations
 from service.wiring.webhooks import wire_webhooks
@@ -124,6 +126,7 @@ class Container:
     queue_rebuild: QueueRebuild
     invariants: Invariants
     figures: Figures
+    meters: Meters
     health: Health
     sampling: Sampling
     operations: Operations
@@ -141,9 +144,11 @@ def build_container(settings: Settings) -> Container:
     dispatch_store = PostgresDispatch(background_engine)
     jobs = RqJobQueue(connections.job_client, prefix=settings.queue_prefix)
     bell = Bell(need=dispatch_store, calls=jobs)
-    queue = RingingTicketQueue(client, keys, ring=bell.ring)
+    meters = Meters()
+    queue = MeasuredTicketQueue(client, keys, ring=bell.ring, meters=meters)
+    watch_parts(meters, connections, queue)
     audit = RedisQueueAudit(background_client, keys)
-    assignment_store = PostgresAssignments(engine)
+    assignment_store = MeasuredAssignments(engine, meters)
     places = PostgresPlaces(engine)
     open_tickets = PostgresOpenTickets(background_engine)
     runs = PostgresReconciliations(background_engine)
@@ -177,7 +182,6 @@ def build_container(settings: Settings) -> Container:
         store=PostgresImports(background_engine), ticket_import=ticket_import, jobs=jobs, clock=time.monotonic
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
-    figure_store = PostgresFigures(engine)
     health = Health(store=PostgresProbe(engine), queue=queue)
     operator_parts = wire_operations(
         settings,
@@ -191,12 +195,12 @@ def build_container(settings: Settings) -> Container:
     )
     letters = wire_mails(settings, engine=engine, background_engine=background_engine, jobs=messages)
     hooks = wire_webhooks(settings, engine, messages)
-    dispatch_report = DispatchReport(store=PostgresDispatch(engine))
     holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
         queue.close()
         bell.close()
+        meters.close()
         connections.close()
 
     return Container(
@@ -245,7 +249,7 @@ def build_container(settings: Settings) -> Container:
             clock=time.monotonic,
             sleep=time.sleep,
         ),
-        dispatch_report=dispatch_report,
+        dispatch_report=DispatchReport(store=PostgresDispatch(engine)),
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -269,16 +273,10 @@ def build_container(settings: Settings) -> Container:
             audit=audit,
             lease_s=settings.claim_lease_s,
             tick_s=settings.reconcile_fast_s,
-            figures=figure_store,
+            figures=PostgresFigures(engine),
         ),
-        figures=Figures(
-            stats=queue_stats,
-            queue=queue,
-            store=figure_store,
-            targets=settings.targets,
-            dispatch=PostgresDispatch(engine),
-            webhooks=hooks.webhooks,
-        ),
+        figures=wire_figures(settings, connections, stats=queue_stats, queue=queue, webhooks=hooks.webhooks),
+        meters=meters,
         health=health,
         sampling=operator_parts.sampling,
         operations=operator_parts.operations,
@@ -295,6 +293,8 @@ def create_wsgi_app() -> Flask:
 
     settings = config.load()
     configure_logging(level=settings.log_level, shape=settings.log_format)
-    app = create_app(build_container(settings))
+    container = build_container(settings)
+    container.meters.keep_looking()
+    app = create_app(container)
     pages.install(app)
     return app

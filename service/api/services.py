@@ -8,6 +8,7 @@ from flask import current_app
 
 if TYPE_CHECKING:
     from service.config import Settings
+    from service.meters import Meters
     from service.usecases.agents import Agents
     from service.usecases.assignments import Assignments
     from service.usecases.bulk import Bulk
@@ -115,6 +116,10 @@ class Services(Protocol):
     @property
     def figures(self) -> Figures:
         """What the metrics show."""
+
+    @property
+    def meters(self) -> Meters:
+        """What this process measures of its own work."""
 
     @property
     def idempotency(self) -> Idempotency:

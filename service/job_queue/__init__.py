@@ -23,6 +23,7 @@ from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 
+from service import origin
 from service.domain.errors import QueueUnavailable
 
 JOB_TIMEOUT_S = 600
@@ -145,6 +146,7 @@ def _enqueue(queue: Queue, name: str, args: Arguments, *, job_id: str | None, at
         timeout=JOB_TIMEOUT_S,
         result_ttl=RESULT_TTL_S,
         failure_ttl=FAILURE_TTL_S,
+        meta=origin.told(),
     )
 
 
