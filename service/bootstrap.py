@@ -21,12 +21,10 @@ from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.desks import PostgresDesks
 from service.store.dispatch import PostgresDispatch
-from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
 from service.store.hold_limit import PostgresHoldLimit
 from service.store.idempotency import PostgresIdempotency
 from service.store.import_jobs import PostgresImports
-from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
 from service.store.measured import MeasuredAssignments
 from service.store.open_tickets import PostgresOpenTickets
@@ -41,6 +39,7 @@ from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.measured import MeasuredTicketQueue
 from service.ticket_queue.queue import RedisTicketQueue
+from service.tracing import Tracer
 from service.usecases import away, hold_limit
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
@@ -80,7 +79,7 @@ from service.usecases.webhook_sending import WebhookSending
 from service.usecases.webhooks import Webhooks
 from service.wiring.chores import chores
 from service.wiring.connections import wire_connections
-from service.wiring.figures import watch_parts, wire_figures
+from service.wiring.figures import watch_parts, wire_figures, wire_invariants
 from service.wiring.mails import wire_mails
 from service.wiring.operations import wire_operations
 from service.wiring.webhooks import wire_webhooks
@@ -127,6 +126,7 @@ class Container:
     invariants: Invariants
     figures: Figures
     meters: Meters
+    tracer: Tracer | None
     health: Health
     sampling: Sampling
     operations: Operations
@@ -134,9 +134,9 @@ class Container:
     close: Callable[[], None]
 
 
-def build_container(settings: Settings) -> Container:
-    """Wire everything for one process. No connection is made before the first use of a part."""
-    connections = wire_connections(settings)
+def build_container(settings: Settings, component: str = "cli") -> Container:
+    """Wire everything for one process of the `component`. No connection is made before the first use of a part."""
+    connections = wire_connections(settings, component)
     engine, background_engine = connections.engine, connections.background_engine
     client, background_client = connections.client, connections.background_client
 
@@ -267,16 +267,10 @@ def build_container(settings: Settings) -> Container:
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),
-        invariants=Invariants(
-            store=PostgresInvariants(background_engine),
-            open_tickets=open_tickets,
-            audit=audit,
-            lease_s=settings.claim_lease_s,
-            tick_s=settings.reconcile_fast_s,
-            figures=PostgresFigures(engine),
-        ),
+        invariants=wire_invariants(settings, connections, open_tickets=open_tickets, audit=audit),
         figures=wire_figures(settings, connections, stats=queue_stats, queue=queue, webhooks=hooks.webhooks),
         meters=meters,
+        tracer=connections.tracer,
         health=health,
         sampling=operator_parts.sampling,
         operations=operator_parts.operations,
@@ -293,7 +287,7 @@ def create_wsgi_app() -> Flask:
 
     settings = config.load()
     configure_logging(level=settings.log_level, shape=settings.log_format)
-    container = build_container(settings)
+    container = build_container(settings, "web")
     container.meters.keep_looking()
     app = create_app(container)
     pages.install(app)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.domain.hold_limit import HoldLimit
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
+from service.setting_rules import rule
 from service.setting_values import (
     AllowedTargets,
+    CollectorUrl,
     DatabaseUrl,
     Minutes,
     PublicUrl,
@@ -207,6 +208,12 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
+    otel_exporter_otlp_endpoint: CollectorUrl | None = Field(
+        default=None,
+        description="OpenTelemetry collector that traces go to by OTLP over HTTP; without it none are kept. Needs "
+        "`requirements-otel.txt`, which `./scripts/run` then installs",
+        examples=["http://collector.example:4318"],
+    )
 
     @property
     def webhook_allowed(self) -> Allowed:
@@ -281,20 +288,5 @@ def _problem(name: str, kind: str, context: dict[str, Any]) -> str:
     elif kind == "value_error":
         wrong = str(context["error"])
     else:
-        wrong = _rule(field)
+        wrong = rule(field)
     return f"{name.upper()}: {wrong} ({field.description})"
-
-
-def _rule(field: FieldInfo) -> str:
-    """Say what a field accepts, both ends of a range included."""
-    if field.annotation in (int, float):
-        number = "a whole number" if field.annotation is int else "a number"
-        return f"must be {number} from {_bound(field, 'ge')} to {_bound(field, 'le')}"
-    if words := get_args(field.annotation):
-        return f"must be {', '.join(words[:-1])} or {words[-1]}"
-    least = _bound(field, "min_length") or 0
-    return f"must have at least {least} characters" if least > 1 else "must be plain text"
-
-
-def _bound(field: FieldInfo, name: str) -> Any:
-    return next((getattr(bound, name) for bound in field.metadata if hasattr(bound, name)), None)

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from flask_openapi3.blueprint import APIBlueprint
 from werkzeug.routing import BaseConverter, ValidationError
 
-from service.api import access, documents, errors, telemetry, tokens
+from service.api import access, documents, errors, telemetry, tokens, traces
 from service.api.dialects import (
     support_system,
     support_ticket_system,
@@ -84,6 +84,8 @@ def create_app(services: Services) -> Api:
     app.config.update(MAX_CONTENT_LENGTH=services.settings.max_body_bytes, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.extensions[EXTENSION] = services
     _set_paths_up(app)
+    if services.tracer is not None:
+        traces.install(app, services.tracer)
     telemetry.install(app)
     errors.install(app)
     tokens.install(app, services.settings)

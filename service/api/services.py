@@ -9,6 +9,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from service.config import Settings
     from service.meters import Meters
+    from service.tracing import Tracer
     from service.usecases.agents import Agents
     from service.usecases.assignments import Assignments
     from service.usecases.bulk import Bulk
@@ -120,6 +121,10 @@ class Services(Protocol):
     @property
     def meters(self) -> Meters:
         """What this process measures of its own work."""
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """Who is told of spans, if anybody is."""
 
     @property
     def idempotency(self) -> Idempotency:

@@ -10,11 +10,15 @@ from service.job_queue.watch import RqJobWatch
 from service.meters import Meters
 from service.store.dispatch import PostgresDispatch
 from service.store.figures import PostgresFigures
+from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
 from service.store.measured import pool_use
+from service.store.open_tickets import PostgresOpenTickets
 from service.store.samples import PostgresSamples
+from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.figures import Figures
+from service.usecases.invariants import Invariants
 from service.usecases.queue_stats import QueueStats
 from service.usecases.webhooks import Webhooks
 from service.wiring.connections import Connections
@@ -36,6 +40,20 @@ def wire_figures(
         leases=PostgresLeases(engine),
         jobs=RqJobWatch(connections.job_client, prefix=settings.queue_prefix),
         job_counts=RedisJobCounts(connections.job_client, prefix=settings.queue_prefix),
+    )
+
+
+def wire_invariants(
+    settings: Settings, connections: Connections, *, open_tickets: PostgresOpenTickets, audit: RedisQueueAudit
+) -> Invariants:
+    """Wire what checks the promises, and keeps what it found for the scrapes."""
+    return Invariants(
+        store=PostgresInvariants(connections.background_engine),
+        open_tickets=open_tickets,
+        audit=audit,
+        lease_s=settings.claim_lease_s,
+        tick_s=settings.reconcile_fast_s,
+        figures=PostgresFigures(connections.engine),
     )
 
 

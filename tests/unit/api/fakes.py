@@ -285,6 +285,7 @@ class FakeServices:
         nothing = State(queue=None, assign_s={}, inversions=None, reconciliations=None, invariants=())
         self.figures = Recorder({"read": nothing})
         self.meters = Meters()
+        self.tracer = None
 
 
 def health_report(**broken: str) -> HealthReport:
