@@ -22,7 +22,9 @@ class MeasuredTicketQueue(RingingTicketQueue):
         self._meters = meters
 
     def claim(self, **wanted: Any) -> Popped:
-        """Run claim.lua; see `RedisTicketQueue.claim` for the arguments."""
+        """Run claim.lua; see `RedisTicketQueue.claim` for the arguments. A probe, which wants nothing, is no pop."""
+        if not wanted["wanted"]:
+            return super().claim(**wanted)
         began = perf_counter()
         try:
             return super().claim(**wanted)
