@@ -17,6 +17,7 @@ from service.redis_servers.address import Kind, parse
 from service.setting_problems import worded
 from service.setting_values import (
     AllowedTargets,
+    CollectorUrl,
     DatabaseUrl,
     JobsRedisUrl,
     Minutes,
@@ -248,6 +249,12 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
+    otel_exporter_otlp_endpoint: CollectorUrl | None = Field(
+        default=None,
+        description="OpenTelemetry collector that traces go to by OTLP over HTTP; without it none are kept. Needs "
+        "`requirements-otel.txt`, which `./scripts/run` then installs",
+        examples=["http://collector.example:4318"],
+    )
 
     @property
     def jobs_url(self) -> str:

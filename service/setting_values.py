@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
@@ -89,6 +90,13 @@ def _strong(value: SecretStr) -> SecretStr:
     return value
 
 
+def _collector_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must look like http://collector.example:4318")
+    return value
+
+
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 JobsRedisUrl = Annotated[str, AfterValidator(_jobs_redis_url)]
@@ -100,3 +108,4 @@ Sender = Annotated[str, AfterValidator(_sender)]
 AllowedTargets = Annotated[str, AfterValidator(_allowed)]
 StrongPassword = Annotated[SecretStr, AfterValidator(_strong)]
 PublicUrl = Annotated[str, AfterValidator(parse_public_url)]
+CollectorUrl = Annotated[str, AfterValidator(_collector_url)]

@@ -21,6 +21,7 @@ from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 
+from service import origin
 from service.domain.errors import QueueUnavailable
 from service.redis_servers import clients
 
@@ -137,6 +138,7 @@ def _enqueue(queue: Queue, name: str, args: Arguments, *, job_id: str | None, at
         timeout=JOB_TIMEOUT_S,
         result_ttl=RESULT_TTL_S,
         failure_ttl=FAILURE_TTL_S,
+        meta=origin.told(),
     )
 
 

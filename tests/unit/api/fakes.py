@@ -28,6 +28,7 @@ from service.domain.model import (
 from service.domain.notices import NoticeKind
 from service.domain.service_levels import Measure
 from service.domain.webhooks import Delivery, DeliveryKind, DeliveryState, Webhook
+from service.meters import Meters
 from service.usecases.assignments import Hand
 from service.usecases.explanation import Explanation, Prospect, QueuePlace
 from service.usecases.figures import State
@@ -295,6 +296,8 @@ class FakeServices:
         self.operations = Recorder({"mode": Mode.NORMAL})
         nothing = State(queue=None, assign_s={}, inversions=None, reconciliations=None, invariants=())
         self.figures = Recorder({"read": nothing})
+        self.meters = Meters()
+        self.tracer = None
 
 
 def health_report(**broken: str) -> HealthReport:
