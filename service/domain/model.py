@@ -240,9 +240,10 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """One page of a list. `next` is the cursor of the page after it; `total` stops counting at 10,000."""
+    """One page of a list. `next` and `prev` lead to the pages beside it; `total` stops counting at 10,000."""
 
     items: tuple[T, ...]
     next: str | None
     total: int
     total_is_exact: bool
+    prev: str | None = None
