@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -21,14 +21,12 @@ from scripts.benchmark.figures import Row, as_json
 from scripts.benchmark.parts import ROOT
 from scripts.benchmark.plan import Plan, quick
 from scripts.benchmark.report import table
-from scripts.benchmark.scenarios import assigning, idle
+from scripts.benchmark.scenarios import SCENARIOS
 from scripts.benchmark.sites import chosen_settings
 from scripts.benchmark.stage import Stage
 from scripts.benchmark.verdict import PromiseBrokenError, verify
 from scripts.stop_request import StopRequestedError
 
-Scenario = Callable[[Stage], Iterator[Row]]
-SCENARIOS: dict[str, Scenario] = {idle.NAME: idle.run, assigning.NAME: assigning.run}
 OUTPUT = ROOT / "var" / "bench"
 _FILES = 20_000
 
@@ -62,8 +60,9 @@ def measure(plan: Plan, names: list[str]) -> int:
         with Stage(plan, place=OUTPUT, chosen=chosen_settings(os.environ), say=say) as stage:
             for name in names:
                 say(f"{name}:")
-                rows += SCENARIOS[name](stage)
-                verdicts[name] = verify(stage.main, name)
+                rows += SCENARIOS[name].run(stage)
+                verdicts[name] = {site.name: verify(site, name) for site in SCENARIOS[name].sites(stage)}
+                say("  every invariant holds")
             described = machine.describe(stage)
     except StopRequestedError:
         say("stopped")

@@ -31,6 +31,11 @@ class Meter:
         for name, now in self._read().items():
             self._used[name] = self._used.get(name, 0.0) + now - self._before.get(name, 0.0)
 
+    def belongs(self, name: str, cpu_s: float) -> None:
+        """Give the CPU time of a command that this process has waited for a name of its own."""
+        self._used[CLIENT] = self._used.get(CLIENT, 0.0) - cpu_s
+        self._used[name] = self._used.get(name, 0.0) + cpu_s
+
     def round_of(self, tally: Tally, *, kind: str | None = None, extra: Mapping[str, float] | None = None) -> Round:
         """Put a load's latencies and what the parts used into one round; of a `kind` of request alone, or of all."""
         kinds = tally.latencies if kind is None else {kind: tally.latencies.get(kind, ())}

@@ -14,6 +14,7 @@ from scripts.benchmark.wire import request
 NAME = "fetch-idle"
 HELLO = "hello-world"
 FULL, EMPTY = "full hand", "empty queue"
+EMPTY_SITE = "empty"
 WARM_PASSES = 3
 
 
@@ -35,7 +36,7 @@ def run(stage: Stage) -> Iterator[Row]:
 
 def _webs(stage: Stage) -> dict[str, Part]:
     """Start what is compared: with hands that are full, and where there is nothing to be had."""
-    full, empty = stage.main_web, stage.site("empty")
+    full, empty = stage.main_web, stage.site(EMPTY_SITE)
     empty.container.queue_rebuild.run()
     empty_web = empty.web("web")
     stage.main.stock_up(15 * len(stage.seats) + 1_000)
