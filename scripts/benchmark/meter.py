@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import resource
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,11 +25,13 @@ class Meter:
 
     def start(self) -> None:
         """Begin, or go on after a pause."""
-        self._before = self._read()
+        parts = self._read()
+        self._before = {CLIENT: _own_cpu_seconds(), **parts}
 
     def pause(self) -> None:
         """Add what was used since `start`."""
-        for name, now in self._read().items():
+        own = _own_cpu_seconds()  # before it rises by the reading of the others
+        for name, now in {CLIENT: own, **self._read()}.items():
             self._used[name] = self._used.get(name, 0.0) + now - self._before.get(name, 0.0)
 
     def belongs(self, name: str, cpu_s: float) -> None:
@@ -63,5 +66,10 @@ class Meter:
         )  # fmt: skip
 
     def _read(self) -> dict[str, float]:
-        found = {name: cpu_seconds(pids) for name, pids in trees(self.roots).items()}
-        return {CLIENT: cpu_seconds([os.getpid()]), **found}
+        return {name: cpu_seconds(pids) for name, pids in trees(self.roots).items()}
+
+
+def _own_cpu_seconds() -> float:
+    """Add up what this process has used, and the commands that it has waited for."""
+    waited_for = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + waited_for.ru_utime + waited_for.ru_stime

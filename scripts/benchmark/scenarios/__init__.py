@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from scripts.benchmark import names
 from scripts.benchmark.figures import Row
 from scripts.benchmark.scenarios import assigning, idle, importing, mixed, pages, reconciling, sweep
 from scripts.benchmark.scenarios.backlogs import site_of
@@ -29,12 +30,12 @@ def _backlogs(stage: Stage) -> list[Site]:
 
 
 SCENARIOS: Mapping[str, Scenario] = {
-    idle.NAME: Scenario(idle.run, lambda stage: [stage.main, stage.site(idle.EMPTY_SITE)]),
-    assigning.NAME: Scenario(assigning.run),
-    mixed.NAME: Scenario(mixed.run),
-    importing.NAME: Scenario(importing.run),
-    sweep.NAME: Scenario(sweep.run, _backlogs),
-    pages.NAME: Scenario(pages.run, _largest),
-    reconciling.RECONCILE: Scenario(reconciling.reconcile, _largest),
-    reconciling.MEMORY: Scenario(reconciling.memory, _largest),
+    names.IDLE: Scenario(idle.run, lambda stage: [stage.main, stage.site(idle.EMPTY_SITE)]),
+    names.ASSIGNING: Scenario(assigning.run),
+    names.MIXED: Scenario(mixed.run),
+    names.IMPORT: Scenario(importing.run),
+    names.SWEEP: Scenario(sweep.run, _backlogs),
+    names.PAGES: Scenario(pages.run, _largest),
+    names.RECONCILE: Scenario(reconciling.reconcile, _largest),
+    names.MEMORY: Scenario(reconciling.memory, _largest),
 }

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from scripts.benchmark.closed_loop import Connections, Tally
 from scripts.benchmark.figures import Round, Row
 from scripts.benchmark.floor import CLIENTS
+from scripts.benchmark.names import ASSIGNING, BASELINE, PGBENCH, SALES, SERVICE
 from scripts.benchmark.parts import Part
 from scripts.benchmark.scenarios.loads import HAND, fetch_all, sell_some
 from scripts.benchmark.sites import Site
 from scripts.benchmark.stage import Stage
 
-NAME = "fetch-assigning"
-SERVICE, PGBENCH, SALES, BASELINE = "service", "pgbench", "sales, 15 a request", "baseline"
 _SPARE = 1_000
 
 
@@ -37,7 +36,7 @@ def run(stage: Stage) -> Iterator[Row]:
     first, *others = stage.plan.levels
     yield from _all_of_them(stage, service, first)
     for connections in others:
-        row = Row(scenario=NAME, what=SERVICE, unit="claims", connections=connections)
+        row = Row(scenario=ASSIGNING, what=SERVICE, unit="claims", connections=connections)
         with Connections(service.web.port, connections) as lines:
             for _ in range(stage.plan.rounds):
                 row.rounds.append(fetches(stage, service, lines))
@@ -47,10 +46,10 @@ def run(stage: Stage) -> Iterator[Row]:
 
 def _all_of_them(stage: Stage, service: Contender, connections: int) -> Iterator[Row]:
     baseline = Contender(stage.baseline, stage.plain, queued=False)
-    floor = Row(scenario=NAME, what=PGBENCH, unit="claims", connections=CLIENTS)
-    row = Row(scenario=NAME, what=SERVICE, unit="claims", connections=connections)
-    sales = Row(scenario=NAME, what=SALES, unit="requests", connections=connections)
-    plain = Row(scenario=NAME, what=BASELINE, unit="claims", connections=connections)
+    floor = Row(scenario=ASSIGNING, what=PGBENCH, unit="claims", connections=CLIENTS)
+    row = Row(scenario=ASSIGNING, what=SERVICE, unit="claims", connections=connections)
+    sales = Row(scenario=ASSIGNING, what=SALES, unit="requests", connections=connections)
+    plain = Row(scenario=ASSIGNING, what=BASELINE, unit="claims", connections=connections)
     with Connections(service.web.port, connections) as lines, Connections(stage.baseline.port, connections) as others:
         for _ in range(stage.plan.rounds):
             if stage.floor is not None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from scripts.benchmark import commands
 from scripts.benchmark.admin import Admin, RefusedError
 from scripts.benchmark.figures import Round, Row
+from scripts.benchmark.names import IMPORT
 from scripts.benchmark.stage import Stage
 
-NAME = "import"
 COMMAND, HTTP = "fairdeal import", "POST /api/tickets/import"
 _PATIENCE_S = 300.0
 _POLL_S = 0.05
@@ -19,7 +19,7 @@ _POLL_S = 0.05
 
 def run(stage: Stage) -> Iterator[Row]:
     """Alternate the two, each time a file of as many tickets."""
-    rows = {what: Row(scenario=NAME, what=what, unit="tickets") for what in (COMMAND, HTTP)}
+    rows = {what: Row(scenario=IMPORT, what=what, unit="tickets") for what in (COMMAND, HTTP)}
     file = stage.servers.directory / "tickets.csv"
     lines = "".join(f"Printer {n} is on fire,Smoke comes out of it\n" for n in range(stage.plan.import_rows))
     file.write_text(f"subject,description\n{lines}")

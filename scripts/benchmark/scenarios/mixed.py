@@ -11,12 +11,12 @@ from functools import partial
 from scripts.benchmark.admin import Admin
 from scripts.benchmark.closed_loop import Connections, Turn
 from scripts.benchmark.figures import Row
+from scripts.benchmark.names import MIXED
 from scripts.benchmark.people import Seat
 from scripts.benchmark.scenarios.loads import HAND, customer, fetch_all
 from scripts.benchmark.stage import Stage
 from scripts.benchmark.wire import request
 
-NAME = "mixed-day"
 ALL = "all of it"
 POLL, ASSIGN, SELL, CREATE = "idle polls", "assigning fetches", "sales", "new tickets"
 SHARES = {POLL: 70, ASSIGN: 15, SELL: 10, CREATE: 5}
@@ -63,7 +63,7 @@ def run(stage: Stage) -> Iterator[Row]:
     admin = Admin(stage.main_web.port)
     for connections in stage.plan.levels:
         rows = {
-            what: Row(scenario=NAME, what=what, unit="requests", connections=connections) for what in (ALL, *SHARES)
+            what: Row(scenario=MIXED, what=what, unit="requests", connections=connections) for what in (ALL, *SHARES)
         }
         with Connections(stage.main_web.port, connections) as lines:
             for nth in range(stage.plan.rounds):

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from scripts.benchmark.admin import Admin
 from scripts.benchmark.closed_loop import Connections, Turn
 from scripts.benchmark.figures import Row
+from scripts.benchmark.names import PAGES
 from scripts.benchmark.scenarios.backlogs import site_of
 from scripts.benchmark.scenarios.loads import once_each
 from scripts.benchmark.stage import Stage
 from scripts.benchmark.wire import request
 
-NAME = "pages"
 PAGE_REQUESTS = 40
 
 
@@ -24,7 +24,7 @@ def run(stage: Stage) -> Iterator[Row]:
     web = site.web("pages")
     token = Admin(web.port).token
     asked = _page_paths(stage.plan.large)
-    rows = {what: Row(scenario=NAME, what=what, unit="pages", connections=1) for what in asked}
+    rows = {what: Row(scenario=PAGES, what=what, unit="pages", connections=1) for what in asked}
     with Connections(web.port, 1) as lines:
         for _ in range(stage.plan.rounds):
             for what, path in asked.items():

@@ -8,13 +8,12 @@ from datetime import datetime
 
 from scripts.benchmark import commands
 from scripts.benchmark.figures import Round, Row
+from scripts.benchmark.names import MEMORY, RECONCILE
 from scripts.benchmark.scenarios.backlogs import site_of
 from scripts.benchmark.stage import Stage
 from service.domain.model import Priority
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
-
-RECONCILE, MEMORY = "reconcile", "queue-memory"
 
 
 def reconcile(stage: Stage) -> Iterator[Row]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scripts.benchmark import stock
+from scripts.benchmark import names, stock
 from scripts.benchmark.closed_loop import Connections, Tally, Turn
 from scripts.benchmark.figures import Round, Row
+from scripts.benchmark.names import SWEEP, on_backlog
 from scripts.benchmark.parts import Part
 from scripts.benchmark.people import Seat
 from scripts.benchmark.scenarios.backlogs import site_of
@@ -19,7 +20,6 @@ from scripts.benchmark.scenarios.loads import HAND, fetch_all, once_each
 from scripts.benchmark.sites import BASELINE, SERVICE, Site
 from scripts.benchmark.stage import Stage
 
-NAME = "backlog-sweep"
 LINES, BATCH = 4, 33
 
 
@@ -46,8 +46,8 @@ def run(stage: Stage) -> Iterator[Row]:
 def _contenders(stage: Stage, tickets: int) -> Iterator[_Contender]:
     site = site_of(stage, tickets)
     plain = stage.site(f"plain-{tickets}")
-    for what, its_site, app in (("service", site, SERVICE), ("baseline", plain, BASELINE)):
-        row = Row(scenario=NAME, what=f"{what}, {tickets:,} queued", unit="claims", connections=LINES)
+    for what, its_site, app in ((names.SERVICE, site, SERVICE), (names.BASELINE, plain, BASELINE)):
+        row = Row(scenario=SWEEP, what=on_backlog(what, tickets), unit="claims", connections=LINES)
         web = its_site.web("web", app)
         contender = _Contender(its_site, web, row, has_queue=its_site is site)
         with Connections(web.port, LINES) as lines:
