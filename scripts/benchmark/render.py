@@ -48,7 +48,7 @@ def machine(found: Mapping[str, Any]) -> str:
     rough = " **A quick run: rough figures.**" if found["quick"] else ""
     chosen = ", ".join(f"{name}={value}" for name, value in found["chosen"].items())
     return (
-        f"{found['at'][:10]}, {found['took_s']} s, {plan['rounds']} rounds of {plan['seconds']:g} s.{rough}\n\n"
+        f"{found['at'][:10]}, {found['took_s']} s in all, rounds: {plan['rounds']} of {plan['seconds']:g} s.{rough}\n\n"
         f"{on['cpu']}, {on['cores']} cores, {on['memory_gib']} GiB; Linux {on['kernel']}, data on {on['filesystem']}; "
         f"PostgreSQL {on['postgresql']}, {on['redis']}, Python {on['python']}; gunicorn with {on['web']}."
         + (f" Set for this run: {chosen}." if chosen else "")

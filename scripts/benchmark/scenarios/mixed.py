@@ -11,6 +11,7 @@ from functools import partial
 from scripts.benchmark.admin import Admin
 from scripts.benchmark.closed_loop import Connections, Turn
 from scripts.benchmark.figures import Row
+from scripts.benchmark.meter import latencies_only
 from scripts.benchmark.names import MIXED
 from scripts.benchmark.people import Seat
 from scripts.benchmark.scenarios.loads import HAND, customer, fetch_all
@@ -73,8 +74,10 @@ def run(stage: Stage) -> Iterator[Row]:
                 meter.start()
                 tally = lines.drive(day.turn, seconds=stage.plan.seconds)
                 meter.pause()
-                for what, row in rows.items():
-                    row.rounds.append(meter.round_of(tally, kind=None if what == ALL else what))
+                rows[ALL].rounds.append(meter.round_of(tally))
+                for kind in SHARES:
+                    waits = tally.latencies[kind]
+                    rows[kind].rounds.append(latencies_only(tally.seconds, len(waits), waits))
                 stage.show(rows[ALL])
         yield from rows.values()
 
