@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
@@ -17,6 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import NullPool
 
 from service import bootstrap
+from service.config import Settings
 from service.store import engine as store_engine
 from service.wiring import connections
 
@@ -35,6 +35,10 @@ class Variant:
     change: Callable[[], None] = lambda: None
     environ: Mapping[str, str] = field(default_factory=dict)
 
+    def unknown_settings(self) -> list[str]:
+        """Name the variables that the service does not know (any more): they would change nothing."""
+        return [name for name in self.environ if name.lower() not in Settings.model_fields]
+
 
 def _without_token_cache() -> None:
     from service.api.tokens import Tokens
@@ -43,11 +47,6 @@ def _without_token_cache() -> None:
         return None
 
     Tokens._remembered = forget  # type: ignore[method-assign, assignment]
-
-
-def _without_prepared_statements() -> None:
-    make: Callable[..., Engine] = store_engine.make_engine
-    vars(connections)["make_engine"] = partial(make, prepares=False)
 
 
 def _without_pools() -> None:
@@ -97,7 +96,8 @@ def _delay_commits(connection: Any, _record: object) -> None:
 
 VARIANTS: Mapping[str, Variant] = {
     "token-cache": Variant("otherwise: every token is verified on every request", _without_token_cache),
-    "prepared-statements": Variant("otherwise: none are prepared", _without_prepared_statements),
+    "prepared-statements": Variant("otherwise: none are prepared", environ={"PREPARED_STATEMENTS": "false"}),
+    "pinning": Variant("otherwise: web processes go from core to core", environ={"PIN_WORKERS": "false"}),
     "connection-pools": Variant("otherwise: every use of PostgreSQL makes a connection", _without_pools),
     "json": Variant("otherwise: by the standard library", _with_json_of_the_standard_library),
     "group-commit": Variant(f"otherwise: commit_delay of {COMMIT_DELAY_US} us", _with_group_commit),

@@ -7,16 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.benchmark import names, render
+from scripts.benchmark import measurement, names, render, verdict
+from scripts.benchmark.figures import Row
 from scripts.benchmark.measurement import Measurement
 from scripts.benchmark.plan import Plan
 from scripts.benchmark.process_trees import trees
-from scripts.benchmark.scenarios import SCENARIOS
+from scripts.benchmark.scenarios import SCENARIOS, Scenario
+from scripts.benchmark.stage import Stage
 from scripts.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +36,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a tiny measurement of everything wrote down."""
     output = tmp_path_factory.mktemp("bench")
-    measurement = Measurement(TINY, list(SCENARIOS), ["token-cache"], {"WEB_THREADS": "4"}, True, output)
-    assert measurement.run()
+    assert Measurement(TINY, list(SCENARIOS), ["token-cache"], {"WEB_THREADS": "4"}, True, output).run()
     [path] = output.iterdir()  # the servers' directory is gone
     written: dict[str, Any] = json.loads(path.read_text())
     return written
@@ -75,6 +77,21 @@ def test_the_page_can_be_made_of_it(found: dict[str, Any]) -> None:
     assert "A quick run" in page
     for name in SCENARIOS:
         assert f"### {name}\n" in page
+
+
+def test_figures_of_a_service_that_breaks_a_promise_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def sabotage(stage: Stage) -> Iterator[Row]:
+        with stage.main.sql.cursor() as cursor:
+            cursor.execute("UPDATE agents SET held = 3 WHERE id = (SELECT min(id) FROM agents)")
+        yield from ()
+
+    monkeypatch.setattr(measurement, "SCENARIOS", {"sabotage": Scenario(sabotage)})
+    monkeypatch.setattr(verdict, "PATIENCE_S", 0.5)
+    assert not Measurement(TINY, ["sabotage"], output=tmp_path).run()
+    assert "NOT TO BE TRUSTED: after sabotage on main: I7" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_ends_it_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -15,8 +15,18 @@ from scripts.benchmark.variants import VARIANTS
 POLLS, FETCHES = "idle polls", "assigning fetches"
 
 
+class UnknownSettingError(Exception):
+    """Say which setting of a variant the service does not know."""
+
+
 def run(stage: Stage, name: str) -> Iterator[Row]:
-    """Alternate the service and the variant of this name: fetches that assign, then polls of the hands they filled."""
+    """Alternate the service and the variant of this name: fetches that assign, then polls of the hands they filled.
+
+    Raises `UnknownSettingError`.
+    """
+    unknown = VARIANTS[name].unknown_settings()
+    if unknown:
+        raise UnknownSettingError(f"the service has no setting {', '.join(unknown)}: nothing to compare")
     connections = stage.plan.levels[0]
     with stage.main.sql.cursor() as cursor:
         cursor.execute("GRANT SET ON PARAMETER commit_delay TO fairdeal")

@@ -50,9 +50,10 @@ def _contenders(stage: Stage, tickets: int) -> Iterator[_Contender]:
         row = Row(scenario=SWEEP, what=on_backlog(what, tickets), unit="claims", connections=LINES)
         web = its_site.web("web", app)
         contender = _Contender(its_site, web, row, has_queue=its_site is site)
+        warming = _seats(stage)[: None if contender.has_queue else BATCH]  # the baseline remembers no tokens
         with Connections(web.port, LINES) as lines:
-            lines.drive(once_each(Turn(seat.fetch) for seat in _seats(stage)))  # tokens are known, statements planned
-        _even_out(contender, HAND * len(_seats(stage)))
+            lines.drive(once_each(Turn(seat.fetch) for seat in warming))
+        _even_out(contender, HAND * len(warming))
         yield contender
 
 
