@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from service.data_settings import DataSettings
 from service.domain.hold_limit import HoldLimit
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
-from service.redis_servers.address import Kind, parse
 from service.setting_problems import worded
 from service.setting_values import (
     AllowedTargets,
     CollectorUrl,
-    DatabaseUrl,
-    JobsRedisUrl,
     Minutes,
     PublicUrl,
     QueuePrefix,
-    RedisUrl,
     Sender,
     SmtpUrl,
     StrongPassword,
@@ -41,40 +37,8 @@ class ConfigurationError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(DataSettings):
     """Hold the service's settings, frozen, one field for each environment variable."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
-
-    # Where data lives
-    database_url: DatabaseUrl = Field(
-        description="PostgreSQL to use; `./scripts/run` starts an embedded one when it is not given. Of several hosts, "
-        "with commas between, the one that takes writes is used",
-        examples=["postgresql://fairdeal:secret@db.example:5432/fairdeal"],
-    )
-    database_pooler: Literal["none", "transaction"] = Field(
-        default="none",
-        description="What `DATABASE_URL` leads to: PostgreSQL itself (`none`), or a pooler that lends connections for "
-        "a transaction each (`transaction`), such as PgBouncer: then no statement is prepared, and nothing kept in a "
-        "session",
-    )
-    redis_url: RedisUrl = Field(
-        description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given. "
-        "`redis+sentinel://:password@host:26379,host:26379/master/0` names Sentinels and the master they watch, "
-        "`redis+cluster://:password@host:6379,host:6379` some nodes of a Cluster",
-        examples=["redis://:secret@redis.example:6379/0"],
-    )
-    jobs_redis_url: JobsRedisUrl | None = Field(
-        default=None,
-        validate_default=True,
-        description="Redis for the background jobs of RQ; the one of `REDIS_URL` when not given, which cannot be where "
-        "that is a Cluster",
-        examples=["redis://:secret@jobs.example:6379/0"],
-    )
-    var_dir: Path = Field(
-        default=Path("var"),
-        description="Directory for embedded data, generated secrets and logs, relative to the checkout",
-    )
 
     # Where the service listens
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on")
@@ -257,11 +221,6 @@ class Settings(BaseSettings):
     )
 
     @property
-    def jobs_url(self) -> str:
-        """Where the background jobs of RQ are."""
-        return self.jobs_redis_url or self.redis_url
-
-    @property
     def webhook_allowed(self) -> Allowed:
         """Where webhooks may lead besides public addresses."""
         return parse_allowed(self.webhook_allow)
@@ -276,15 +235,6 @@ class Settings(BaseSettings):
         """When tickets that nobody has begun go back, and when their agents are warned."""
         warning_s = self.hold_warning_s or max(1, min(self.hold_limit_s // 2, LONGEST_DEFAULT_WARNING_S))
         return HoldLimit(self.hold_limit_s, warning_s)
-
-    @field_validator("jobs_redis_url")
-    @classmethod
-    def _is_no_cluster(cls, value: str | None, info: ValidationInfo) -> str | None:
-        """Want a server for jobs beside a Cluster."""
-        redis_url = info.data.get("redis_url")
-        if value is None and redis_url is not None and parse(redis_url).kind is Kind.CLUSTER:
-            raise ValueError("must be given beside a Redis Cluster, in which RQ cannot work: one server, or Sentinels")
-        return value
 
     @field_validator("claim_lease_s")
     @classmethod
