@@ -124,6 +124,10 @@ class InQueue:
     priority: Priority
 
 
+IN_QUEUE = {priority: InQueue(priority) for priority in Priority}
+"""The places there are in queues, made once: imports tell of thousands at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class InHand:
     """The place of a held ticket: an agent's hand."""
@@ -169,6 +173,26 @@ class Agent:
     held: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taker:
+    """What decides what an agent may be dealt, at one moment."""
+
+    id: int
+    level: Level
+    availability: Availability
+    is_active: bool
+    capacity: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandSeen:
+    """An agent and what they held at one moment, in creation order."""
+
+    agent: Taker
+    tickets: tuple[Ticket, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

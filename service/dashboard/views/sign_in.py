@@ -53,9 +53,9 @@ def sign_in_by_password() -> Response:
             problem="Give your username and your password.", username=username, status=HTTPStatus.BAD_REQUEST
         )
     try:
-        opened = services().sessions.login(username, password)
+        opened = services().sessions.login(username, password, address=request.remote_addr)
     except FairdealError as error:
-        return sign_in_form(problem=_worded(error), username=username, status=status_of(error)[0])
+        return _refused(error, username)
     cookies.keep_signed_in(opened)
     return _go_on(opened.session_id)
 
@@ -76,6 +76,13 @@ def sign_out() -> Response:
     services().sessions.revoke(caller().session_id)
     response = go_to("dashboard.sign_in", why="out")
     cookies.forget(response, cookies.ACCESS, cookies.REFRESH)
+    return response
+
+
+def _refused(error: FairdealError, username: str) -> Response:
+    response = sign_in_form(problem=_worded(error), username=username, status=status_of(error)[0])
+    if wait_s := error.facts.get("retry_after_s"):
+        response.headers["Retry-After"] = str(wait_s)
     return response
 
 

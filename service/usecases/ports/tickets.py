@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from service.domain.errors import FairdealError
@@ -25,8 +25,7 @@ class TicketDraft:
     """What another system calls it; no two tickets share one, deleted ones included."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedTicket:
+class ImportedTicket(NamedTuple):
     """The ticket of an imported row, and whether that row made it."""
 
     ticket_id: int
@@ -131,6 +130,8 @@ class Claimed:
     cut: tuple[QueuedTicket, ...] = ()
     refused: tuple[int, ...] = ()
     restless: tuple[QueuedTicket, ...] = ()
+    hand: tuple[Ticket, ...] | None = None
+    """All that the agent holds by this verdict, in creation order; None where that was not learnt with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
