@@ -110,7 +110,7 @@ def test_what_was_typed_outlives_a_database_that_is_away(
 
 def test_an_agent_keeps_their_account(visit: Visit, people: People, container: Any) -> None:
     people("ann")
-    container.sessions.login("ann", PASSWORD)
+    container.sessions.login("ann", PASSWORD, address=None)
     page = visit("ann")
     page.get_by_role("link", name="Account").click()
     page.get_by_label("Tickets I fetched").uncheck()

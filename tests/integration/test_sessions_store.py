@@ -163,7 +163,7 @@ def test_nothing_is_forgiven_once_the_session_is_over(sessions: Sessions, engine
     ],
 )
 def test_who_looks_at_a_desk_is_who_any_request_comes_from(sessions: Sessions, engine: Engine, statement: str) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     if statement.startswith("SELECT"):
         looked = PostgresDesks(engine).look(opened.session_id, resolved=10)
         assert looked is not None
