@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.domain.hold_limit import HoldLimit
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
+from service.setting_problems import ConfigurationError as ConfigurationError
 from service.setting_problems import worded
 from service.setting_values import (
     AllowedTargets,
@@ -22,6 +23,7 @@ from service.setting_values import (
     QueuePrefix,
     RedisUrl,
     Sender,
+    SigningKey,
     SmtpUrl,
     StrongPassword,
     Username,
@@ -30,18 +32,16 @@ from service.setting_values import (
 LONGEST_DEFAULT_WARNING_S = 3_600
 
 
-class ConfigurationError(Exception):
-    """Say every bad variable at once, each with what would be right."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
 class Settings(BaseSettings):
     """Hold the service's settings, frozen, one field for each environment variable."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
+
+    weak_secrets: Literal["refused", "allowed"] = Field(
+        default="refused",
+        description="Whether secrets that anybody could guess are taken: `refused` is for production; `./scripts/run` "
+        "allows them unless told otherwise",
+    )
 
     # Where data lives
     database_url: DatabaseUrl = Field(
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     web_threads: int = Field(default=16, ge=1, le=256, description="Threads in each gunicorn process")
 
     # Who may come in
-    jwt_secret_key: SecretStr = Field(
+    jwt_secret_key: SigningKey = Field(
         min_length=32,
         description="Key that signs tokens, 32 characters at least; `./scripts/run` generates and keeps one",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 
 from service.config import ConfigurationError, Settings, load
@@ -21,10 +23,10 @@ def problems(**environ: str) -> dict[str, str]:
 
 
 def test_good_values_are_taken() -> None:
-    settings = load(GOOD | {"ADMIN_USERNAME": "chief@desk", "ADMIN_PASSWORD": "Let-me-in-1", "PORT": ""})
+    settings = load(GOOD | {"ADMIN_USERNAME": "chief@desk", "ADMIN_PASSWORD": "Let-them-in-1", "PORT": ""})
     assert settings.admin_username == "chief@desk"
     assert settings.admin_password is not None
-    assert settings.admin_password.get_secret_value() == "Let-me-in-1"
+    assert settings.admin_password.get_secret_value() == "Let-them-in-1"
     assert settings.port == 8000
 
 
@@ -104,3 +106,53 @@ def test_a_warning_must_come_before_the_hold_limit_where_there_is_one() -> None:
     assert found["HOLD_WARNING_S"].startswith("600 s is not before HOLD_LIMIT_S (600 s); use at most 599")
     assert load(GOOD | {"HOLD_WARNING_S": "600"}).hold_limit_s == 0
     assert list(problems(HOLD_LIMIT_S="soon", HOLD_WARNING_S="600")) == ["HOLD_LIMIT_S"]
+
+
+GUESSED = {
+    "JWT_SECRET_KEY": [
+        ("a" * 40, "has fewer than 12 different characters"),
+        ("change-me-change-me-change-me-change-me", "looks like an example"),
+        ("your_secret_key_goes_here_1234567890", "looks like an example"),
+        ("fairdeal-fairdeal-fairdeal-fairdeal-0", "looks like an example"),
+    ],
+    "DATABASE_URL": [
+        ("postgresql://postgres:postgres@db.example/fairdeal", "its password is a default or the name of its user"),
+        ("postgresql://ann-the-user:ann-the-user@db.example/x", "the name of its user"),
+        ("postgresql://u:s3cr%40t@db.example/fairdeal", "its password is shorter than 8 characters"),
+        ("postgres://u:Pass-Word@db.example/fairdeal", "its password is a default"),
+    ],
+    "REDIS_URL": [
+        ("redis://:foobared@cache.example/0", "its password is a default"),
+        ("rediss://u:short@cache.example/0", "its password is shorter than 8 characters"),
+    ],
+    "ADMIN_PASSWORD": [("Let-me-in-1", "stands in manuals"), ("Passw0rd!1", "stands in manuals")],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"), [(name, *case) for name, cases in GUESSED.items() for case in cases]
+)
+def test_secrets_that_anybody_could_guess_are_for_trying_things_out_alone(name: str, value: str, words: str) -> None:
+    found = problems(**{name: value})
+    assert list(found) == [name]
+    assert words in found[name]
+    assert value not in found[name]
+    load(GOOD | {name: value, "WEAK_SECRETS": "allowed"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db.example/fairdeal",
+        "postgresql:///fairdeal?host=/run/postgresql",
+        "postgresql://u:Vq8-ordinary@one.example:5432,two.example:5432/x?target_session_attrs=read-write",
+    ],
+)
+def test_servers_that_ask_for_no_password_and_several_hosts_are_taken(url: str) -> None:
+    assert load(GOOD | {"DATABASE_URL": url}).database_url.endswith(url.removeprefix("postgresql"))
+
+
+def test_generated_secrets_are_good_enough() -> None:
+    for _ in range(200):
+        key = secrets.token_urlsafe(32)
+        assert load(GOOD | {"JWT_SECRET_KEY": key, "DATABASE_URL": f"postgresql://fairdeal:{key}@db.example/x"})
