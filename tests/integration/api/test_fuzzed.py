@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
 import schemathesis
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -60,22 +65,16 @@ def fuzz(container: Container, label: str, *, examples: int) -> None:
             signed_in[username] = answer.json.get("access", "gone")
         return signed_in[username]
 
-    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-        for username in ("root", "ann"):
-            for ids in ({}, {"ticket_id": 1, "agent_id": agent.id, "user_id": agent.id}):
-                known = {name: value for name, value in ids.items() if f"{{{name}}}" in operation.path}
-                if ids and not known:
-                    continue
-                try:
-                    strategy = operation.as_strategy(mode, path_parameters=known or None)
-                except Exception as exc:
-                    if "negat" in str(exc).lower():
-                        continue
-                    raise
-                ask(strategy, lambda username=username: token(username), examples=examples)
+    places = {"ticket_id": 1, "agent_id": agent.id, "user_id": agent.id}
+    known = {name: value for name, value in places.items() if f"{{{name}}}" in operation.path}
+    for mode, username in product((GenerationMode.POSITIVE, GenerationMode.NEGATIVE), ("root", "ann")):
+        for path in [None, known] if known else [None]:
+            ask(operation.as_strategy(mode, path_parameters=path), partial(token, username), examples=examples)
 
 
-def ask(strategy: Any, token: Any, *, examples: int) -> None:
+def ask(strategy: Any, token: Callable[[], str], *, examples: int) -> None:
+    """Send some requests, the same ones every time."""
+
     @settings(
         max_examples=examples,
         derandomize=True,
@@ -89,9 +88,17 @@ def ask(strategy: Any, token: Any, *, examples: int) -> None:
         case.headers["Authorization"] = f"Bearer {token()}"
         case.call_and_validate(checks=CHECKS)
 
-    one()
+    with suppress(Unsatisfiable):  # nothing can be wrong with a request that has nothing in it
+        one()
 
 
+@pytest.mark.parametrize("label", [label for label in LABELS if label.startswith("POST ")][::6])
+def test_some_operations_answer_odd_requests_as_documented(container: Container, label: str) -> None:
+    fuzz(container, label, examples=2)
+
+
+@pytest.mark.faults
+@pytest.mark.lasts(10)
 @pytest.mark.parametrize("label", LABELS)
-def test_fuzz(container: Container, label: str) -> None:
+def test_every_operation_answers_whatever_is_sent_as_documented(container: Container, label: str) -> None:
     fuzz(container, label, examples=5)
