@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from service.data_settings import DataSettings
 from service.domain.hold_limit import HoldLimit
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
@@ -17,11 +17,10 @@ from service.setting_problems import ConfigurationError as ConfigurationError
 from service.setting_problems import worded
 from service.setting_values import (
     AllowedTargets,
-    DatabaseUrl,
+    CollectorUrl,
     Minutes,
     PublicUrl,
     QueuePrefix,
-    RedisUrl,
     Sender,
     SigningKey,
     SmtpUrl,
@@ -32,30 +31,8 @@ from service.setting_values import (
 LONGEST_DEFAULT_WARNING_S = 3_600
 
 
-class Settings(BaseSettings):
+class Settings(DataSettings):
     """Hold the service's settings, frozen, one field for each environment variable."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
-
-    weak_secrets: Literal["refused", "allowed"] = Field(
-        default="refused",
-        description="Whether secrets that anybody could guess are taken: `refused` is for production; `./scripts/run` "
-        "allows them unless told otherwise",
-    )
-
-    # Where data lives
-    database_url: DatabaseUrl = Field(
-        description="PostgreSQL to use; `./scripts/run` starts an embedded one when it is not given",
-        examples=["postgresql://fairdeal:secret@db.example:5432/fairdeal"],
-    )
-    redis_url: RedisUrl = Field(
-        description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given",
-        examples=["redis://:secret@redis.example:6379/0"],
-    )
-    var_dir: Path = Field(
-        default=Path("var"),
-        description="Directory for embedded data, generated secrets and logs, relative to the checkout",
-    )
 
     # Where the service listens
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on")
@@ -230,6 +207,12 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
+    otel_exporter_otlp_endpoint: CollectorUrl | None = Field(
+        default=None,
+        description="OpenTelemetry collector that traces go to by OTLP over HTTP; without it none are kept. Needs "
+        "`requirements-otel.txt`, which `./scripts/run` then installs",
+        examples=["http://collector.example:4318"],
+    )
 
     @property
     def webhook_allowed(self) -> Allowed:

@@ -8,7 +8,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, ValidationError
 
-from service.api import access, documents, errors, telemetry, tokens
+from service.api import access, documents, errors, telemetry, tokens, traces
 from service.api.dialects import (
     support_system,
     support_ticket_system,
@@ -86,6 +86,8 @@ def create_app(services: Services) -> Api:
     app.extensions[EXTENSION] = services
     _believe_proxies(app, services.settings.trusted_proxies)
     _set_paths_up(app)
+    if services.tracer is not None:
+        traces.install(app, services.tracer)
     telemetry.install(app)
     errors.install(app)
     tokens.install(app, services.settings)

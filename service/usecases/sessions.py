@@ -11,7 +11,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from service.domain.errors import InvalidInput, NotSignedIn, WrongCredentials
-from service.domain.model import Principal
+from service.domain.model import HandSeen, Principal
 from service.domain.people_rules import check_strength
 from service.usecases.passwords import Passwords
 from service.usecases.ports.sessions import Credentials, SessionStore, SessionTokensData
@@ -105,6 +105,13 @@ class Sessions:
         if principal is None:
             raise _over()
         return principal
+
+    def principal_and_hand(self, session_id: UUID) -> tuple[Principal, HandSeen | None]:
+        """Say who is calling and, where that is an agent, what they hold, by one query. Raises `NotSignedIn`."""
+        found = self._store.principal_and_hand(session_id)
+        if found is None:
+            raise _over()
+        return found
 
     def change_password(self, principal: Principal, *, old_password: str, new_password: str) -> None:
         """Set one's own password; one's other sessions end, the present one goes on.

@@ -120,6 +120,7 @@ GUESSED = {
         ("postgresql://ann-the-user:ann-the-user@db.example/x", "the name of its user"),
         ("postgresql://u:s3cr%40t@db.example/fairdeal", "its password is shorter than 8 characters"),
         ("postgres://u:Pass-Word@db.example/fairdeal", "its password is a default"),
+        ("postgresql://u:postgres@one.example:5432,two.example:5432/x", "its password is a default"),
     ],
     "REDIS_URL": [
         ("redis://:foobared@cache.example/0", "its password is a default"),
@@ -145,10 +146,9 @@ def test_secrets_that_anybody_could_guess_are_for_trying_things_out_alone(name: 
     [
         "postgresql://db.example/fairdeal",
         "postgresql:///fairdeal?host=/run/postgresql",
-        "postgresql://u:Vq8-ordinary@one.example:5432,two.example:5432/x?target_session_attrs=read-write",
     ],
 )
-def test_servers_that_ask_for_no_password_and_several_hosts_are_taken(url: str) -> None:
+def test_servers_that_ask_for_no_password_are_taken(url: str) -> None:
     assert load(GOOD | {"DATABASE_URL": url}).database_url.endswith(url.removeprefix("postgresql"))
 
 
@@ -156,3 +156,32 @@ def test_generated_secrets_are_good_enough() -> None:
     for _ in range(200):
         key = secrets.token_urlsafe(32)
         assert load(GOOD | {"JWT_SECRET_KEY": key, "DATABASE_URL": f"postgresql://fairdeal:{key}@db.example/x"})
+
+
+def test_a_cluster_needs_another_server_for_jobs() -> None:
+    cluster = "redis+cluster://a:1,b:2"
+    assert "must be given beside a Redis Cluster" in problems(REDIS_URL=cluster)["JOBS_REDIS_URL"]
+    assert "RQ cannot work in a Redis Cluster" in problems(JOBS_REDIS_URL=cluster)["JOBS_REDIS_URL"]
+    assert load(GOOD | {"REDIS_URL": cluster, "JOBS_REDIS_URL": "redis://jobs"}).jobs_url == "redis://jobs"
+
+
+def test_jobs_are_where_the_queue_is_unless_told() -> None:
+    assert load(GOOD).jobs_url == GOOD["REDIS_URL"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("postgres://u:p@h/db", "postgresql+psycopg2://u:p@h/db"),
+        (
+            "postgresql://u:p@a:1,b:2/db",
+            "postgresql+psycopg2://u:p@/db?host=a:1&host=b:2&target_session_attrs=read-write",
+        ),
+        (
+            "postgresql://u:p@a,b/db?sslmode=require&target_session_attrs=primary",
+            "postgresql+psycopg2://u:p@/db?host=a&host=b&sslmode=require&target_session_attrs=primary",
+        ),
+    ],
+)
+def test_of_several_databases_the_one_that_takes_writes_is_meant(given: str, meant: str) -> None:
+    assert load(GOOD | {"DATABASE_URL": given, "WEAK_SECRETS": "allowed"}).database_url == meant

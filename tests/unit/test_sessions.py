@@ -80,6 +80,9 @@ class OneUser:
     def principal(self, session_id: UUID) -> Principal | None:
         return HERE if session_id == HERE.session_id else None
 
+    def principal_and_hand(self, session_id: UUID) -> tuple[Principal, None] | None:
+        return (HERE, None) if session_id == HERE.session_id else None
+
 
 @pytest.fixture
 def passwords() -> Passwords:

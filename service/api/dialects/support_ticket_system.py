@@ -60,7 +60,7 @@ def get_token(body: LoginInput) -> Response:
 
 
 @assignments.get("", responses=outcomes(200, AssignmentListAnswer, AgentInactive, AgentAway))
-@allow(Role.AGENT)
+@allow(Role.AGENT, sees_hand=True)
 def list_assignments() -> Response:
     """Top the caller's hand up and list it in the order assigned. Ours is `POST /api/tickets/fetch`."""
     return listed(top_up(), _assignment, key=lambda ticket: (ticket.assigned_at, ticket.id))
