@@ -21,6 +21,7 @@ from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.desks import PostgresDesks
 from service.store.dispatch import PostgresDispatch
+from service.store.erasure import PostgresErasure
 from service.store.health import PostgresProbe
 from service.store.hold_limit import PostgresHoldLimit
 from service.store.idempotency import PostgresIdempotency
@@ -50,6 +51,7 @@ from service.usecases.demo import Demo
 from service.usecases.desk import Desks
 from service.usecases.dispatch import Dispatcher
 from service.usecases.dispatch_report import DispatchReport
+from service.usecases.erasure import Erasures
 from service.usecases.explanation import Explanations
 from service.usecases.figures import Figures
 from service.usecases.health import Health
@@ -104,6 +106,7 @@ class Container:
     users: Users
     agents: Agents
     customers: Customers
+    erasures: Erasures
     sessions: Sessions
     ticket_import: TicketImport
     ticket_export: TicketExport
@@ -216,6 +219,7 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
         users=users,
         agents=agents,
         customers=customers,
+        erasures=Erasures(store=PostgresErasure(engine)),
         sessions=Sessions(
             store=PostgresSessions(engine),
             passwords=passwords,
