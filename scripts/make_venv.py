@@ -25,7 +25,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 _RUNTIME = ("requirements.txt", "requirements-embedded.txt")
-LOCKS = {"run_service": _RUNTIME, "run_tests": (*_RUNTIME, "requirements-dev.txt")}
+LOCKS = {"run_service": _RUNTIME, "benchmark": _RUNTIME, "run_tests": (*_RUNTIME, "requirements-dev.txt")}
 _TRACES = "requirements-otel.txt"
 _FIRST_PIP_FOR_OTHERS = (22, 3)
 

@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from service import config
@@ -31,7 +30,6 @@ from service.store.measured import MeasuredAssignments
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
-from service.store.sessions import PostgresSessions
 from service.store.situations import PostgresSituations
 from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
@@ -63,7 +61,6 @@ from service.usecases.lifecycle import Lifecycle
 from service.usecases.mailing import Mailing, Mails
 from service.usecases.notification_preferences import NotificationPreferences
 from service.usecases.operations import Operations
-from service.usecases.passwords import Passwords
 from service.usecases.queue_rebuild import QueueRebuild
 from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
@@ -72,6 +69,7 @@ from service.usecases.reconciliations import Reconciliations
 from service.usecases.sampling import Sampling
 from service.usecases.service_levels import ServiceLevels
 from service.usecases.sessions import Sessions
+from service.usecases.throttle import Throttle
 from service.usecases.ticket_export import TicketExport
 from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
@@ -84,6 +82,7 @@ from service.wiring.connections import wire_connections
 from service.wiring.figures import watch_parts, wire_figures, wire_invariants
 from service.wiring.mails import wire_mails
 from service.wiring.operations import wire_operations
+from service.wiring.sign_in import wire_sign_in
 from service.wiring.webhooks import wire_webhooks
 
 if TYPE_CHECKING:
@@ -108,6 +107,7 @@ class Container:
     customers: Customers
     erasures: Erasures
     sessions: Sessions
+    throttle: Throttle
     ticket_import: TicketImport
     ticket_export: TicketExport
     imports: Imports
@@ -157,7 +157,8 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
     runs = PostgresReconciliations(background_engine)
     leases = PostgresLeases(background_engine)
     messages = RqJobQueue(connections.job_client, prefix=settings.queue_prefix, lane=Lane.MESSAGES)
-    passwords = Passwords()
+    door = wire_sign_in(settings, engine)
+    passwords = door.passwords
 
     ticket_store = PostgresTickets(engine, targets=settings.targets)
     history_store = PostgresHistory(engine)
@@ -220,11 +221,8 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
         agents=agents,
         customers=customers,
         erasures=Erasures(store=PostgresErasure(engine)),
-        sessions=Sessions(
-            store=PostgresSessions(engine),
-            passwords=passwords,
-            refresh_life=timedelta(days=settings.refresh_token_days),
-        ),
+        sessions=door.sessions,
+        throttle=door.throttle,
         ticket_import=ticket_import,
         ticket_export=TicketExport(store=ticket_store),
         imports=imports,

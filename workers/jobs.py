@@ -93,6 +93,13 @@ def tidy_webhooks() -> None:
         container.webhook_sending.tidy()
 
 
+def tidy_tries() -> None:
+    """Remove tries at passwords that count no more."""
+    with _at_work("tidying_impossible") as container:
+        _step_back()
+        container.throttle.tidy()
+
+
 def dispatch() -> None:
     """Give what waits to the agents who take it unasked."""
     with _at_work("dispatch_impossible") as container:

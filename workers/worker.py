@@ -136,7 +136,7 @@ def _work(settings: Settings, lane: Lane) -> tuple[bool, str]:
     """Work until it ends, and say whether that was wanted, and if not, what was the trouble."""
     worker: PatientWorker | None = None
     trouble = "rq gave up"
-    with contextlib.closing(make_job_client(settings.redis_url, timeout_ms=SOCKET_TIMEOUT_MS)) as client:
+    with contextlib.closing(make_job_client(settings.jobs_url, timeout_ms=SOCKET_TIMEOUT_MS)) as client:
         try:
             worker = _make_worker(client, settings, lane)
             worker.work()

@@ -14,9 +14,7 @@ from enum import StrEnum
 from typing import cast
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
@@ -25,6 +23,7 @@ from rq.serializers import JSONSerializer
 
 from service import origin
 from service.domain.errors import QueueUnavailable
+from service.redis_servers import clients
 
 JOB_TIMEOUT_S = 600
 RESULT_TTL_S = 0
@@ -50,15 +49,8 @@ def queue_name(prefix: str, lane: Lane = Lane.WORK) -> str:
 
 
 def make_job_client(url: str, *, timeout_ms: int) -> Redis:
-    """Make a client as RQ needs it: bytes, no retries of its own."""
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_ms / 1000,
-        socket_connect_timeout=timeout_ms / 1000,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-        protocol=2,
-    )
+    """Make a client as RQ needs it: bytes, no retries of its own. Raises `ValueError` for a Cluster, as RQ has none."""
+    return clients.make_client(url, timeout_ms=timeout_ms, text=False)
 
 
 Arguments = tuple[str | int | bool | None, ...]

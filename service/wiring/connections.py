@@ -12,6 +12,7 @@ from service.job_queue import make_job_client
 from service.store.engine import make_engine
 from service.store.traced import trace_statements
 from service.ticket_queue.client import make_client
+from service.ticket_queue.keys import Keys
 from service.ticket_queue.traced import trace_commands
 from service.tracing import Tracer, make_tracer
 
@@ -52,21 +53,27 @@ def wire_connections(settings: Settings, component: str) -> Connections:
 
 
 def _connections(settings: Settings, tracer: Tracer | None) -> Connections:
+    keys = Keys(settings.queue_prefix)
+    pooled = settings.database_pooler == "transaction"
     return Connections(
         engine=make_engine(
             settings.database_url,
             statement_timeout_ms=settings.statement_timeout_ms,
             pool_size=settings.web_threads,
             application_name="fairdeal",
+            pooled=pooled,
         ),
         background_engine=make_engine(
             settings.database_url,
             statement_timeout_ms=BACKGROUND_PATIENCE * settings.statement_timeout_ms,
             pool_size=2,
             application_name="fairdeal-background",
+            pooled=pooled,
         ),
-        client=make_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms),
-        background_client=make_client(settings.redis_url, timeout_ms=BACKGROUND_PATIENCE * settings.redis_timeout_ms),
-        job_client=make_job_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms),
+        client=make_client(settings.redis_url, timeout_ms=settings.redis_timeout_ms, keys=keys),
+        background_client=make_client(
+            settings.redis_url, timeout_ms=BACKGROUND_PATIENCE * settings.redis_timeout_ms, keys=keys
+        ),
+        job_client=make_job_client(settings.jobs_url, timeout_ms=settings.redis_timeout_ms),
         tracer=tracer,
     )

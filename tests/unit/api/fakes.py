@@ -178,11 +178,19 @@ class FakeSessions:
         self.password_changes: list[dict[str, str]] = []
         self.life = timedelta(days=14)
         self.failure: Exception | None = None
+        self.addresses: list[str | None] = []
 
     def login(
-        self, username: str, password: str, *, session_id: UUID | None = None, life: timedelta | None = None
+        self,
+        username: str,
+        password: str,
+        *,
+        address: str | None,
+        session_id: UUID | None = None,
+        life: timedelta | None = None,
     ) -> SessionTokensData:
         """Open a session."""
+        self.addresses.append(address)
         user = next((user for user in self.users.values() if user.username == username), None)
         if user is None or password != PASSWORD:
             raise WrongCredentials("The username or the password is wrong")
@@ -207,6 +215,10 @@ class FakeSessions:
             raise NotSignedIn("The session is over", reason="revoked")
         user = self.open[session_id][0]
         return Principal(user_id=user.id, username=user.username, role=user.role, session_id=session_id)
+
+    def principal_and_hand(self, session_id: UUID) -> tuple[Principal, None]:
+        """Read who it is; nobody holds anything."""
+        return self.principal(session_id), None
 
     def change_password(self, principal: Principal, *, old_password: str, new_password: str) -> None:
         """Note the change."""

@@ -1,4 +1,4 @@
-"""What a setting accepts, worded for a person, from its pydantic field."""
+"""What is wrong with a setting, in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 
-def rule(field: FieldInfo) -> str:
+def worded(name: str, field: FieldInfo, kind: str, context: dict[str, Any]) -> str:
+    """Word one pydantic error for a person; never repeat the value, it may be a secret."""
+    if kind == "missing":
+        wrong = "is not set"
+    elif kind == "value_error":
+        wrong = str(context["error"])
+    else:
+        wrong = _rule(field)
+    return f"{name.upper()}: {wrong} ({field.description})"
+
+
+def _rule(field: FieldInfo) -> str:
     """Say what a field accepts, both ends of a range included."""
     if field.annotation in (int, float):
         number = "a whole number" if field.annotation is int else "a number"
