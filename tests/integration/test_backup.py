@@ -60,7 +60,7 @@ def used(container: Container, make_tickets: Any) -> list[int]:
     """A database with people, tickets in every state, a sale, and a session."""
     ids: list[int] = make_tickets(20)
     ann = container.agents.create(AgentDraft(username="ann", password=PASSWORD)).id
-    container.sessions.login("ann", PASSWORD)
+    container.sessions.login("ann", PASSWORD, address="192.0.2.7")
     hand = container.assignments.fetch(ann, limit=5).tickets
     container.lifecycle.start(ann, hand[0].id)
     container.lifecycle.sell(ann, hand[1].id, Buyer(name="Kim \\N \u2603", email="kim@example.com"))
