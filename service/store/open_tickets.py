@@ -13,8 +13,8 @@ from service.store.engine import statement
 from service.usecases.ports.reconcile import OpenTicket
 
 # By range and not by equality, so that only the index of open tickets has the order asked for: in a table just loaded
-# the planner would else walk along the primary key, past every ticket closed long ago. As one array, which the driver reads
-# in C: rows cost ten times as much, more than all else in a full run.
+# the planner would else walk along the primary key, past every ticket closed long ago. As one array, which the driver
+# reads in C: rows cost ten times as much, more than all else in a full run.
 OPEN_PAGE = text("""
 SELECT array_agg(id) AS ids FROM (
     SELECT id FROM tickets

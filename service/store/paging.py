@@ -9,8 +9,9 @@ import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -38,6 +39,22 @@ MAX_LIMIT = 1_000
 """Rows one page may ask for; the API allows fewer."""
 
 
+LOOK = 10_000
+"""Rows that one page of a search looks at: some 15 ms of PostgreSQL's time."""
+
+
+class Find(Enum):
+    """How the rows of a page are come by.
+
+    The planner expects rows evenly spread, and where they lie together at the far end of an order (those in hand are
+    the newest, and all closed ones older) it would walk past all others. Then it is better to find and sort them.
+    """
+
+    IN_ORDER = "as the planner likes"
+    FIRST_IF_FEW = "all of them, where they are no more than will be counted"
+    FIRST = "all of them"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
     """The sort of one request: a column, the id that breaks ties, and one direction for both."""
@@ -56,8 +73,14 @@ def keyset_page(
     id_column: ColumnElement[Any],
     request: PageRequest,
     build: Callable[[Row[Any]], T],
+    among: Select[Any] | None = None,
+    find: Find = Find.IN_ORDER,
 ) -> Page[T]:
     """Read one page of `select` (filtered, not ordered) and count the whole of it up to `COUNT_LIMIT`.
+
+    Where no index finds what is wanted, `among` selects the rows to look through, by conditions that one does find, and
+    in none of whose sort columns is a NULL: a page then looks at `LOOK` of them and no more. It ends there with what it
+    found, be it nothing, and its `next` goes on from there; what is counted is at least so much.
 
     `columns` maps the sort keys on offer to columns; they and `id_column` must be among the selected ones, and an
     expression among them needs its SQL type. NULLs are treated as greater than everything, as PostgreSQL sorts them.
@@ -66,18 +89,49 @@ def keyset_page(
     if not 1 <= request.limit <= MAX_LIMIT:
         raise InvalidInput(("limit", f"must be between 1 and {MAX_LIMIT}"))
     order = _order(request.sort, columns, id_column)
-    wanted = select
-    if request.cursor is not None:
-        wanted = wanted.where(_after(order, *_decode(request.cursor, order)))
-    rows = connection.execute(_sorted(wanted, order).limit(request.limit + 1)).all()
+    last = None if request.cursor is None else _decode(request.cursor, order)
+    edge = None if among is None else _edge(connection, among, order, last)
+    wanted = _up_to(select, order, edge)
+    if last is not None:
+        wanted = wanted.where(_after(order, *last))
+    first_edge = edge if last is None or among is None else _edge(connection, among, order, None)
+    counted = _count(connection, _up_to(select, order, first_edge)) if find is Find.FIRST_IF_FEW else None
+    found_first = find is Find.FIRST or (counted is not None and counted <= COUNT_LIMIT)
+    ordered = _found_and_sorted(wanted, order) if found_first else _sorted(wanted, order)
+    rows = connection.execute(ordered.limit(request.limit + 1)).all()
     more, rows = len(rows) > request.limit, rows[: request.limit]
-    total = len(rows) if request.cursor is None and not more else _count(connection, select)
+    total = counted
+    if total is None:
+        total = len(rows) if last is None and not more else _count(connection, _up_to(select, order, first_edge))
     return Page(
         items=tuple(build(row) for row in rows),
-        next=_encode(order, rows[-1]) if more else None,
-        total=min(total, COUNT_LIMIT),
-        total_is_exact=total <= COUNT_LIMIT,
+        next=_encode(order, rows[-1]) if more else _cursor(order, *edge) if edge else None,
+        total=min(max(total, len(rows)), COUNT_LIMIT),
+        total_is_exact=total <= COUNT_LIMIT and first_edge is None,
     )
+
+
+def _edge(
+    connection: Connection, among: Select[Any], order: _Order, last: tuple[Any, int] | None
+) -> tuple[Any, int] | None:
+    """Say where the last row to look at after `last` stands; None where the end comes before that."""
+    rows: Select[Any] = among.with_only_columns(order.column, order.id_column, maintain_column_froms=True)
+    if last is not None:
+        rows = rows.where(_after(order, *last))
+    found = connection.execute(_sorted(rows, order).offset(LOOK - 1).limit(1)).one_or_none()
+    return None if found is None else (found[0], found[-1])
+
+
+def _up_to(wanted: Select[Any], order: _Order, edge: tuple[Any, int] | None) -> Select[Any]:
+    if edge is None:
+        return wanted
+    value, last_id = edge
+    column, id_column = order.column, order.id_column
+    bound_id = bindparam("page_edge_id", last_id, type_=id_column.type)
+    if column is id_column:
+        return wanted.where(id_column >= bound_id if order.descending else id_column <= bound_id)
+    here, there = tuple_(column, id_column), tuple_(bindparam("page_edge", value, type_=column.type), bound_id)
+    return wanted.where(here >= there if order.descending else here <= there)
 
 
 def _order(sort: str, columns: Mapping[str, ColumnElement[Any]], id_column: ColumnElement[Any]) -> _Order:
@@ -92,6 +146,15 @@ def _order(sort: str, columns: Mapping[str, ColumnElement[Any]], id_column: Colu
 def _sorted(wanted: Select[Any], order: _Order) -> Select[Any]:
     by = [order.id_column] if order.column is order.id_column else [order.column, order.id_column]
     return wanted.order_by(*(column.desc() if order.descending else column.asc() for column in by))
+
+
+def _found_and_sorted(wanted: Select[Any], order: _Order) -> Select[Any]:
+    """Sort what an inner query has found; OFFSET keeps the planner from turning the two into one."""
+    found = wanted.offset(0).subquery("found")
+    inner = replace(order, column=found.c[order.column.name], id_column=found.c[order.id_column.name])
+    if order.column is order.id_column:
+        inner = replace(inner, column=inner.id_column)
+    return _sorted(select(found), inner)
 
 
 def _after(order: _Order, value: Any, last_id: int) -> ColumnElement[bool]:
@@ -118,10 +181,17 @@ def _count(connection: Connection, wanted: Select[Any]) -> int:
 
 
 def _encode(order: _Order, row: Row[Any]) -> str:
-    value = row._mapping[order.column]
+    value, last_id = (
+        row._mapping[column] if column in row._mapping else row._mapping[column.name]
+        for column in (order.column, order.id_column)
+    )
+    return _cursor(order, value, last_id)
+
+
+def _cursor(order: _Order, value: Any, last_id: int) -> str:
     if isinstance(value, datetime):
         value = value.isoformat()
-    text = json.dumps([order.sort, value, row._mapping[order.id_column]], separators=(",", ":"))
+    text = json.dumps([order.sort, value, last_id], separators=(",", ":"))
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
