@@ -30,13 +30,13 @@ _PREPARE_S = 600.0
 _READY_S = 60.0
 _HOPELESS_FAILURES = 3
 
-_COMMANDS = {
+COMMANDS = {
     "web": ["gunicorn", "-c", "service/gunicorn_conf.py", "service.bootstrap:create_wsgi_app()"],
     "worker": ["workers", "worker"],
     "messenger": ["workers", "messenger"],
     "clock": ["workers", "clock"],
 }
-_STOP_STEPS: dict[str, child.StopSteps] = {
+STOP_STEPS: dict[str, child.StopSteps] = {
     "web": ((signal.SIGTERM, 25.0),),  # gunicorn itself gives requests 20 s
     "worker": ((signal.SIGTERM, 15.0), (signal.SIGTERM, 5.0)),  # the second makes RQ leave its job
     "messenger": ((signal.SIGTERM, 15.0), (signal.SIGTERM, 5.0)),
@@ -83,8 +83,8 @@ class Service:
         self._prepare(demo=demo)
         # Only the first admin's making needs it, and that is done.
         self._environ.pop("ADMIN_PASSWORD", None)
-        for name in _COMMANDS:
-            self.supervisor.add(Part(name, self._spawner(name), _STOP_STEPS[name]))
+        for name in COMMANDS:
+            self.supervisor.add(Part(name, self._spawner(name), STOP_STEPS[name]))
         self._await_ready()
         url = base_url(self.settings.host, self.settings.port)
         elapsed_s = time.monotonic() - started
@@ -145,7 +145,7 @@ class Service:
         return process
 
     def _spawner(self, name: str) -> Callable[[], child.Process]:
-        return lambda: self._spawn(name, _COMMANDS[name])
+        return lambda: self._spawn(name, COMMANDS[name])
 
     def _prepare(self, *, demo: bool) -> None:
         """Migrate and make the first accounts."""

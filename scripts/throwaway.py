@@ -1,4 +1,4 @@
-"""Servers for one run of the tests: real, fast, with nothing kept."""
+"""Servers for one run of the tests, or of a measurement: real, with nothing kept."""
 
 from __future__ import annotations
 
@@ -33,13 +33,16 @@ class ThrowawayServers:
 
 
 @contextlib.contextmanager
-def servers() -> Iterator[ThrowawayServers]:
-    """Start a PostgreSQL and a Valkey in a temporary directory; stop and remove them at the end.
+def servers(*, durable: bool = False, place: Path | None = None) -> Iterator[ThrowawayServers]:
+    """Start a PostgreSQL and a Valkey in a new directory of `place`; stop and remove them at the end.
+
+    `durable` has them write to disk as those of `run` do. Without a `place` it is the machine's for temporary files,
+    which may be in memory.
 
     Call it from the main thread: Linux stops the servers when the calling thread ends, even by kill -9.
     Raises `ServerFailedError` or `BinaryNotFoundError`.
     """
-    with _directory() as directory:
+    with _directory(place or Path(tempfile.gettempdir())) as directory:
         account = server_account(directory / "postgres")
         valkey = embedded_valkey(
             directory / "valkey",
@@ -47,7 +50,7 @@ def servers() -> Iterator[ThrowawayServers]:
             port=free_port(),
             password=secrets.token_hex(16),
             account=account,
-            throwaway=True,
+            throwaway=not durable,
         )
         postgres = embedded_postgres(
             directory / "postgres",
@@ -55,7 +58,7 @@ def servers() -> Iterator[ThrowawayServers]:
             port=free_port(avoid=frozenset({valkey.port})),
             password=secrets.token_hex(16),
             account=account,
-            throwaway=True,
+            throwaway=not durable,
         )
         postgres.create_data()
         with Start(valkey).wait() as running_valkey, Start(postgres).wait() as running_postgres:
@@ -69,9 +72,8 @@ def servers() -> Iterator[ThrowawayServers]:
 
 
 @contextlib.contextmanager
-def _directory() -> Iterator[Path]:
+def _directory(place: Path) -> Iterator[Path]:
     """Make a directory that is removed at the end, or by the next run if this one is killed."""
-    place = Path(tempfile.gettempdir())
     _remove_left_overs(place)
     directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
     try:

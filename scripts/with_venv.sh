@@ -1,4 +1,4 @@
-# Sourced by run and test, in the checkout: run a module of scripts/ in an up-to-date .venv.
+# Sourced by run, test and bench, in the checkout: run a module of scripts/ in an up-to-date .venv.
 # shellcheck shell=sh
 
 # Print the first Python that is new enough; fail when there is none.

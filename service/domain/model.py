@@ -176,6 +176,26 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taker:
+    """What decides what an agent may be dealt, at one moment."""
+
+    id: int
+    level: Level
+    availability: Availability
+    is_active: bool
+    capacity: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandSeen:
+    """An agent and what they held at one moment, in creation order."""
+
+    agent: Taker
+    tickets: tuple[Ticket, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """Somebody a ticket was sold to; the email identifies them, in lower case."""
 
@@ -220,7 +240,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """One page of a list. `next` is the cursor of the page after it; `total` stops counting at 10,000.
+    """One page of a list. `next` and `prev` lead to the pages beside it; `total` stops counting at 10,000.
 
     A search looks at so many rows for a page, and no more: its page may be empty and still have a `next`.
     """
@@ -229,3 +249,4 @@ class Page(Generic[T]):
     next: str | None
     total: int
     total_is_exact: bool
+    prev: str | None = None

@@ -1,6 +1,7 @@
 """Pages by keyset: rows in the order of (sort column, id), each page beginning after the last row of the one before.
 
-A cursor is base64 of `[sort, value, id]` in JSON: it says where the last row stood, and for which sort that holds.
+A cursor is base64 of `[sort, value, id]` in JSON: it says where a row stood, and for which sort that holds. The page
+lies after that row, or before it where a fourth item is `true`: the same walk in the opposite order, turned round.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from service.domain.errors import InvalidInput
 from service.domain.model import Page
+from service.store.find import Find
 from service.store.rows import MAX_BIGINT
 from service.usecases.ports.paging import COUNT_LIMIT, PageRequest
 
@@ -43,18 +44,6 @@ LOOK = 10_000
 """Rows that one page of a search looks at: some 15 ms of PostgreSQL's time."""
 
 
-class Find(Enum):
-    """How the rows of a page are come by.
-
-    The planner expects rows evenly spread, and where they lie together at the far end of an order (those in hand are
-    the newest, and all closed ones older) it would walk past all others. Then it is better to find and sort them.
-    """
-
-    IN_ORDER = "as the planner likes"
-    FIRST_IF_FEW = "all of them, where they are no more than will be counted"
-    FIRST = "all of them"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
     """The sort of one request: a column, the id that breaks ties, and one direction for both."""
@@ -63,6 +52,28 @@ class _Order:
     column: ColumnElement[Any]
     id_column: ColumnElement[Any]
     descending: bool
+
+    def turned(self) -> _Order:
+        """Walk the other way; the cursors stay those of the same sort."""
+        return replace(self, descending=not self.descending)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a row stood, and on which side of it the page lies."""
+
+    value: Any
+    row_id: int
+    is_before: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Walked:
+    """Rows in the list's order, whether there are more that way, and where looking ended before the end, if it did."""
+
+    rows: list[Row[Any]]
+    more: bool
+    edge: _Place | None
 
 
 def keyset_page(
@@ -89,49 +100,81 @@ def keyset_page(
     if not 1 <= request.limit <= MAX_LIMIT:
         raise InvalidInput(("limit", f"must be between 1 and {MAX_LIMIT}"))
     order = _order(request.sort, columns, id_column)
-    last = None if request.cursor is None else _decode(request.cursor, order)
-    edge = None if among is None else _edge(connection, among, order, last)
-    wanted = _up_to(select, order, edge)
-    if last is not None:
-        wanted = wanted.where(_after(order, *last))
-    first_edge = edge if last is None or among is None else _edge(connection, among, order, None)
-    counted = _count(connection, _up_to(select, order, first_edge)) if find is Find.FIRST_IF_FEW else None
-    found_first = find is Find.FIRST or (counted is not None and counted <= COUNT_LIMIT)
-    ordered = _found_and_sorted(wanted, order) if found_first else _sorted(wanted, order)
-    rows = connection.execute(ordered.limit(request.limit + 1)).all()
-    more, rows = len(rows) > request.limit, rows[: request.limit]
-    total = counted
-    if total is None:
-        total = len(rows) if last is None and not more else _count(connection, _up_to(select, order, first_edge))
+    place = None if request.cursor is None else _decode(request.cursor, order)
+    counted = _counted(connection, select, order, among) if find is Find.FIRST_IF_FEW else None
+    found_first = find is Find.FIRST or (counted is not None and counted[0] <= COUNT_LIMIT)
+    sort = _found_and_sorted if found_first else _sorted
+    walked = _walk(connection, select, order, place, limit=request.limit, among=among, sort=sort)
+    rows = walked.rows
+    is_whole = place is None and not walked.more and walked.edge is None
+    if counted is None:
+        counted = (len(rows), True) if is_whole else (0, False)
+        if request.is_counted and not is_whole:
+            counted = _counted(connection, select, order, among)
+    total, is_all = counted
     return Page(
         items=tuple(build(row) for row in rows),
-        next=_encode(order, rows[-1]) if more else _cursor(order, *edge) if edge else None,
-        total=min(max(total, len(rows)), COUNT_LIMIT),
-        total_is_exact=total <= COUNT_LIMIT and first_edge is None,
+        next=_next(order, place, walked),
+        prev=_prev(order, place, walked),
+        total=min(max(total, len(rows)), COUNT_LIMIT) if request.is_counted else 0,
+        total_is_exact=request.is_counted and is_all and total <= COUNT_LIMIT,
     )
 
 
-def _edge(
-    connection: Connection, among: Select[Any], order: _Order, last: tuple[Any, int] | None
-) -> tuple[Any, int] | None:
-    """Say where the last row to look at after `last` stands; None where the end comes before that."""
-    rows: Select[Any] = among.with_only_columns(order.column, order.id_column, maintain_column_froms=True)
-    if last is not None:
-        rows = rows.where(_after(order, *last))
-    found = connection.execute(_sorted(rows, order).offset(LOOK - 1).limit(1)).one_or_none()
-    return None if found is None else (found[0], found[-1])
+def _walk(
+    connection: Connection,
+    wanted: Select[Any],
+    order: _Order,
+    place: _Place | None,
+    *,
+    limit: int,
+    among: Select[Any] | None,
+    sort: Callable[[Select[Any], _Order], Select[Any]],
+) -> _Walked:
+    """Read the rows beside a place (None: the first ones), as far as rows are looked at."""
+    way = order.turned() if place is not None and place.is_before else order
+    edge = None if among is None else _edge(connection, among, way, place)
+    wanted = _up_to(wanted, way, edge)
+    if place is not None:
+        wanted = wanted.where(_after(way, place.value, place.row_id))
+    found = connection.execute(sort(wanted, way).limit(limit + 1)).all()
+    rows = list(found[:limit])
+    return _Walked(rows=rows if way is order else rows[::-1], more=len(found) > limit, edge=edge)
 
 
-def _up_to(wanted: Select[Any], order: _Order, edge: tuple[Any, int] | None) -> Select[Any]:
+def _next(order: _Order, place: _Place | None, walked: _Walked) -> str | None:
+    is_before = place is not None and place.is_before
+    if walked.rows and (walked.more or is_before):
+        return _encode(order, walked.rows[-1])
+    return None if walked.edge is None else _cursor(order, walked.edge)
+
+
+def _prev(order: _Order, place: _Place | None, walked: _Walked) -> str | None:
+    is_before = place is not None and place.is_before
+    if walked.rows and (walked.more if is_before else place is not None):
+        return _encode(order, walked.rows[0], is_before=True)
+    is_beside = place is not None and walked.edge is not None
+    return _cursor(order, replace(walked.edge, is_before=True)) if is_beside and walked.edge else None
+
+
+def _edge(connection: Connection, among: Select[Any], way: _Order, place: _Place | None) -> _Place | None:
+    """Say where the last row to look at beside a place stands; None where the end comes before that."""
+    rows: Select[Any] = among.with_only_columns(way.column, way.id_column, maintain_column_froms=True)
+    if place is not None:
+        rows = rows.where(_after(way, place.value, place.row_id))
+    found = connection.execute(_sorted(rows, way).offset(LOOK - 1).limit(1)).one_or_none()
+    return None if found is None else _Place(value=found[0], row_id=found[-1], is_before=False)
+
+
+def _up_to(wanted: Select[Any], way: _Order, edge: _Place | None) -> Select[Any]:
     if edge is None:
         return wanted
-    value, last_id = edge
-    column, id_column = order.column, order.id_column
-    bound_id = bindparam("page_edge_id", last_id, type_=id_column.type)
+    column, id_column = way.column, way.id_column
+    bound_id = bindparam("page_edge_id", edge.row_id, type_=id_column.type)
     if column is id_column:
-        return wanted.where(id_column >= bound_id if order.descending else id_column <= bound_id)
-    here, there = tuple_(column, id_column), tuple_(bindparam("page_edge", value, type_=column.type), bound_id)
-    return wanted.where(here >= there if order.descending else here <= there)
+        return wanted.where(id_column >= bound_id if way.descending else id_column <= bound_id)
+    here, there = tuple_(column, id_column), tuple_(bindparam("page_edge", edge.value, type_=column.type), bound_id)
+    return wanted.where(here >= there if way.descending else here <= there)
 
 
 def _order(sort: str, columns: Mapping[str, ColumnElement[Any]], id_column: ColumnElement[Any]) -> _Order:
@@ -173,6 +216,12 @@ def _after(order: _Order, value: Any, last_id: int) -> ColumnElement[bool]:
     return or_(here > there, column.is_(None)) if getattr(column, "nullable", True) else here > there
 
 
+def _counted(connection: Connection, wanted: Select[Any], order: _Order, among: Select[Any] | None) -> tuple[int, bool]:
+    """Count what there is among the rows that a first page looks at, and say whether that is all of them."""
+    edge = None if among is None else _edge(connection, among, order, None)
+    return _count(connection, _up_to(wanted, order, edge)), edge is None
+
+
 def _count(connection: Connection, wanted: Select[Any]) -> int:
     """Count rows, one beyond `COUNT_LIMIT` at the most, so that a large table costs no more than a small one."""
     some: Select[Any] = wanted.with_only_columns(literal_column("1"), maintain_column_froms=True).order_by(None)
@@ -180,29 +229,30 @@ def _count(connection: Connection, wanted: Select[Any]) -> int:
     return connection.execute(counted).scalar_one()
 
 
-def _encode(order: _Order, row: Row[Any]) -> str:
-    value, last_id = (
+def _encode(order: _Order, row: Row[Any], *, is_before: bool = False) -> str:
+    value, row_id = (
         row._mapping[column] if column in row._mapping else row._mapping[column.name]
         for column in (order.column, order.id_column)
     )
-    return _cursor(order, value, last_id)
+    return _cursor(order, _Place(value=value, row_id=row_id, is_before=is_before))
 
 
-def _cursor(order: _Order, value: Any, last_id: int) -> str:
-    if isinstance(value, datetime):
-        value = value.isoformat()
-    text = json.dumps([order.sort, value, last_id], separators=(",", ":"))
+def _cursor(order: _Order, place: _Place) -> str:
+    value = place.value.isoformat() if isinstance(place.value, datetime) else place.value
+    parts = [order.sort, value, place.row_id, *([True] if place.is_before else [])]
+    text = json.dumps(parts, separators=(",", ":"))
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, order: _Order) -> tuple[Any, int]:
-    """Read the last row's value and id from a cursor, trusting nothing in it."""
+def _decode(cursor: str, order: _Order) -> _Place:
+    """Read a place from a cursor, trusting nothing in it."""
     refusal = InvalidInput(("cursor", "is not one this list gave out; leave it away to start at the beginning"))
     try:
-        made_for, value, last_id = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        made_for, value, row_id, *before = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if made_for != order.sort:
             raise InvalidInput(("cursor", f"was made for another sort than {order.sort!r}"))
-        return _typed(value, order.column.type.python_type), _typed_id(last_id)
+        typed = _typed(value, order.column.type.python_type)
+        return _Place(value=typed, row_id=_typed_id(row_id), is_before=_is_before(before))
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
         raise refusal from exc
 
@@ -223,6 +273,12 @@ def _typed(value: Any, wanted: type[object]) -> Any:
     if isinstance(value, str) and b"\0" in value.encode():  # encode() refuses surrogates, which no database takes
         raise ValueError("NUL in a text")
     return value
+
+
+def _is_before(side: list[Any]) -> bool:
+    if side and (len(side) > 1 or side[0] is not True):
+        raise ValueError("neither after the row nor before it")
+    return bool(side)
 
 
 def _typed_id(value: Any) -> int:

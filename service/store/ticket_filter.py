@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Select, not_, or_, select
 from service.domain.model import HELD
 from service.domain.service_levels import DEFAULT_TARGETS, UNRESOLVED, Targets
 from service.store import rows
+from service.store.find import Find
 from service.store.overdue import is_overdue
-from service.store.paging import Find
 from service.store.tables import agents, tickets
 from service.usecases.ports.tickets import TicketFilter
 
@@ -80,6 +80,8 @@ def _in_time(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
         yield tickets.c.created_at >= wanted.created_after
     if wanted.created_before is not None:
         yield tickets.c.created_at < wanted.created_before
+    if wanted.unchanged_since is not None:
+        yield tickets.c.updated_at <= wanted.unchanged_since
 
 
 def _in_hand(wanted: TicketFilter, targets: Targets) -> Iterator[ColumnElement[bool]]:

@@ -76,6 +76,29 @@ def test_the_pages_together_are_the_whole_list_in_its_order(
     assert all(page.total == whole.total for page in pages if page.total_is_exact)
 
 
+@pytest.mark.parametrize("limit", [1, 4])
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("name", FILTERS)
+def test_the_way_back_leads_past_the_same_tickets(tickets: PostgresTickets, name: str, sort: str, limit: int) -> None:
+    found, pages = walked(lambda asked: tickets.page(FILTERS[name], asked), sort=sort, limit=limit)
+    page = next((page for page in reversed(pages) if page.items), pages[-1])
+    seen = [ticket.id for ticket in page.items]
+    while page.prev is not None:
+        page = tickets.page(FILTERS[name], PageRequest(sort=sort, limit=limit, cursor=page.prev))
+        seen = [ticket.id for ticket in page.items] + seen
+    assert seen == found
+
+
+def test_an_empty_page_leads_back_and_on(tickets: PostgresTickets) -> None:
+    wanted = TicketFilter(text="on fire 37")  # the ticket 7
+    _, empty, *_ = walked(lambda asked: tickets.page(wanted, asked), sort="id", limit=5)[1]
+    assert (empty.items, empty.prev is None, empty.next is None) == ((), False, False)
+    back = tickets.page(wanted, PageRequest(limit=5, cursor=empty.prev))
+    assert [ticket.id for ticket in back.items] == []
+    assert back.prev is not None, "the twentieth to the eleventh, and the seventh is before them"
+    assert [t.id for t in tickets.page(wanted, PageRequest(limit=5, cursor=back.prev)).items] == [7]
+
+
 def test_a_page_ends_where_it_has_looked_at_enough(tickets: PostgresTickets) -> None:
     first = tickets.page(TicketFilter(text="fire"), PageRequest(limit=5))
     assert [ticket.id for ticket in first.items] == [7]

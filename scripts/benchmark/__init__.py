@@ -1,0 +1,1 @@
+"""Measure the service on servers of its own: what `./scripts/bench` does."""
