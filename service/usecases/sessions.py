@@ -110,7 +110,7 @@ class Sessions:
         """Say who is calling and, where that is an agent, what they hold, by one query. Raises `NotSignedIn`."""
         found = self._store.principal_and_hand(session_id)
         if found is None:
-            raise _over()
+            raise over()
         return found
 
     def change_password(self, principal: Principal, *, old_password: str, new_password: str) -> None:

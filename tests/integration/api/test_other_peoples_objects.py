@@ -37,7 +37,8 @@ ANNS = {
     "preferences": "SELECT p.* FROM notification_preferences p JOIN users u ON u.id = user_id WHERE username = 'ann'",
     "mails": "SELECT * FROM mails ORDER BY id",
     "customers": "SELECT * FROM customers ORDER BY id",
-    "sessions": "SELECT s.* FROM sessions s JOIN users u ON u.id = user_id WHERE username IN ('ann', 'root') ORDER BY 1",
+    "sessions": "SELECT s.* FROM sessions s JOIN users u ON u.id = user_id"
+    " WHERE username IN ('ann', 'root') ORDER BY 1",
     "webhooks": "SELECT * FROM webhooks ORDER BY id",
     "imports": "SELECT * FROM imports ORDER BY id",
     "reconciliations": "SELECT * FROM reconciliations ORDER BY id",
