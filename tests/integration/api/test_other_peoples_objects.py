@@ -65,7 +65,7 @@ class World:
         self.app = create_app(container)
         container.sessions._passwords._hasher = CHEAP
         pages.install(self.app)
-        people = {"email": f"{MARK}@example.com", "first_name": MARK, "phone": MARK}
+        people = {"email": f"{MARK}@example.com", "phone": MARK}  # colleagues see names
         root = container.users.create(UserDraft(username="root", password=PASSWORD, role=Role.ADMIN))
         self.ann = container.agents.create(AgentDraft(username="ann", password=PASSWORD, **people)).id
         container.tickets.create_many([TicketDraft(subject=MARK, description=MARK)], actor_id=root.id)
