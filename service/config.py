@@ -48,6 +48,11 @@ class Settings(BaseSettings):
         description="PostgreSQL to use; `./scripts/run` starts an embedded one when it is not given",
         examples=["postgresql://fairdeal:secret@db.example:5432/fairdeal"],
     )
+    prepared_statements: bool = Field(
+        default=True,
+        description="Let PostgreSQL keep the plans of the hot statements (`true` or `false`); `false` behind a pooler "
+        "that lends a connection for one transaction, such as PgBouncer's transaction mode",
+    )
     redis_url: RedisUrl = Field(
         description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given",
         examples=["redis://:secret@redis.example:6379/0"],
@@ -67,6 +72,10 @@ class Settings(BaseSettings):
         description="gunicorn processes (default: one per CPU, at most 8)",
     )
     web_threads: int = Field(default=16, ge=1, le=256, description="Threads in each gunicorn process")
+    pin_workers: bool = Field(
+        default=True,
+        description="Keep each gunicorn process on one CPU, if there are at least as many (`true` or `false`)",
+    )
 
     # Who may come in
     jwt_secret_key: SecretStr = Field(
@@ -80,10 +89,7 @@ class Settings(BaseSettings):
         description="When browsers may send the page's cookies over https alone: `auto`, if the request came by https "
         "(a proxy on this machine may say so by X-Forwarded-Proto); `always`, if https ends elsewhere",
     )
-    admin_username: Username = Field(
-        default="admin",
-        description="Name of the first admin, made on an empty database",
-    )
+    admin_username: Username = Field(default="admin", description="Name of the first admin, made on an empty database")
     admin_password: StrongPassword | None = Field(
         default=None,
         description="Password of the first admin; one is generated and printed once when not given",
@@ -91,20 +97,13 @@ class Settings(BaseSettings):
 
     # How the queue behaves
     queue_prefix: QueuePrefix = Field(
-        default="fairdeal",
-        description="Name that all Redis keys share (a cluster hash tag)",
+        default="fairdeal", description="Name that all Redis keys share (a cluster hash tag)"
     )
     redis_timeout_ms: int = Field(
-        default=500,
-        ge=10,
-        le=10_000,
-        description="Longest wait for Redis before PostgreSQL serves instead, ms",
+        default=500, ge=10, le=10_000, description="Longest wait for Redis before PostgreSQL serves instead, ms"
     )
     statement_timeout_ms: int = Field(
-        default=5_000,
-        ge=100,
-        le=60_000,
-        description="Longest PostgreSQL statement of a request, ms",
+        default=5_000, ge=100, le=60_000, description="Longest PostgreSQL statement of a request, ms"
     )
     claim_lease_s: int = Field(
         default=12,
@@ -179,10 +178,7 @@ class Settings(BaseSettings):
     )
     webhook_max_tries: int = Field(default=16, ge=1, le=50, description="Tries before a delivery is given up")
     webhook_disable_after: int = Field(
-        default=5,
-        ge=1,
-        le=1000,
-        description="Deliveries given up in a row that switch a webhook off",
+        default=5, ge=1, le=1000, description="Deliveries given up in a row that switch a webhook off"
     )
     webhook_keep_days: int = Field(default=14, ge=1, le=365, description="Days that deliveries are kept to look at")
     dispatch_every_s: float = Field(

@@ -6,6 +6,7 @@ import logging.config
 import os
 import shutil
 import socket
+from collections import Counter
 from typing import Any
 
 from service.config import load
@@ -74,6 +75,22 @@ def post_worker_init(worker: Any) -> None:
     """Answer in JSON where a request is too broken for the application to see; gunicorn would answer in HTML."""
     util.write_error = write_problem
     worker.wsgi.register_error_handler(ParseException, answer_broken_chunks)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Choose the CPU of a worker that is about to be made: one that the fewest others have."""
+    if not _settings.pin_workers or not hasattr(os, "sched_setaffinity"):
+        return
+    cpus = sorted(os.sched_getaffinity(0))
+    if 1 < server.num_workers <= len(cpus):
+        taken = Counter(getattr(other, "cpu", None) for other in server.WORKERS.values())
+        worker.cpu = min(cpus, key=lambda cpu: taken[cpu])
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
+    """Keep a worker on its CPU, where its caches are warm (docs/adr/0025)."""
+    if hasattr(worker, "cpu"):
+        os.sched_setaffinity(0, {worker.cpu})
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001
