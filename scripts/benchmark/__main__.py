@@ -2,90 +2,65 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import resource
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 
 import click
 
-from scripts.benchmark import machine
-from scripts.benchmark.figures import Row, as_json
-from scripts.benchmark.parts import ROOT
+from scripts.benchmark.measurement import Measurement, estimate_s
 from scripts.benchmark.plan import Plan, quick
-from scripts.benchmark.report import table
-from scripts.benchmark.scenarios import assigning, idle
+from scripts.benchmark.scenarios import SCENARIOS
 from scripts.benchmark.sites import chosen_settings
-from scripts.benchmark.stage import Stage
-from scripts.benchmark.verdict import PromiseBrokenError, verify
+from scripts.benchmark.variants import VARIANTS
 from scripts.stop_request import StopRequestedError
 
-Scenario = Callable[[Stage], Iterator[Row]]
-SCENARIOS: dict[str, Scenario] = {idle.NAME: idle.run, assigning.NAME: assigning.run}
-OUTPUT = ROOT / "var" / "bench"
 _FILES = 20_000
+_STOPPED, _FAILED = 130, 1
+
+_ABOUT = """Measure the service on servers of its own, which write to disk as those of `./scripts/run` do.
+
+Ends with a table, the goals, and a JSON file under var/bench/. Settings of the service are taken from the environment,
+but for those that say where it runs. Exit status 1 when an invariant does not hold after a scenario.
+"""
 
 
-@click.command(help="Measure the service on servers of its own: durable, as `./scripts/run` has them.")
-@click.option("--quick", "is_quick", is_flag=True, help="Small and rough: under a minute.")
+@click.command(help=_ABOUT)
+@click.option("--quick", "is_quick", is_flag=True, help="Small and rough: about a minute.")
 @click.option(
     "--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Only this; may be given several times."
 )
-@click.option("--list", "is_list", is_flag=True, help="Name what is measured, and do nothing.")
 @click.option(
-    "--rounds", default=3, show_default=True, type=click.IntRange(1, 20), help="Rounds, of which medians are taken."
+    "--compare", multiple=True, type=click.Choice(list(VARIANTS)), help="Only the service against this variant."
 )
+@click.option("--list", "is_list", is_flag=True, help="Name what is measured and compared, and do nothing.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 20), help="Rounds; medians are shown.")
 @click.option("--seconds", default=3.0, show_default=True, type=click.FloatRange(0.1, 60), help="Length of a round.")
-def main(*, is_quick: bool, only: tuple[str, ...], is_list: bool, rounds: int, seconds: float) -> None:  # noqa: D103
+def main(  # noqa: D103 - the text above
+    *, is_quick: bool, only: tuple[str, ...], compare: tuple[str, ...], is_list: bool, rounds: int, seconds: float
+) -> None:
     if is_list:
-        click.echo("\n".join(SCENARIOS))
+        click.echo("\n".join([*SCENARIOS, *(f"--compare {name}: {each.about}" for name, each in VARIANTS.items())]))
         return
     plan = Plan(rounds=rounds, seconds=seconds)
-    sys.exit(measure(quick(plan) if is_quick else plan, [name for name in SCENARIOS if name in only or not only]))
+    plan = quick(plan) if is_quick else plan
+    names = [name for name in SCENARIOS if name in only or not (only or compare)]
+    sys.exit(_measure(Measurement(plan, names, compare, chosen_settings(os.environ), is_quick=is_quick)))
 
 
-def measure(plan: Plan, names: list[str]) -> int:
-    """Run scenarios, show the figures and write them down; return the exit status."""
+def _measure(measurement: Measurement) -> int:
     logging.disable(logging.WARNING)
     _listen()
     _raise_file_limit()
-    began, rows, verdicts = time.monotonic(), list[Row](), dict[str, object]()
-    say = _teller(began)
+    measurement.say(f"this takes about {estimate_s(measurement) / 60:.0f} min")
     try:
-        with Stage(plan, place=OUTPUT, chosen=chosen_settings(os.environ), say=say) as stage:
-            for name in names:
-                say(f"{name}:")
-                rows += SCENARIOS[name](stage)
-                verdicts[name] = verify(stage.main, name)
-            described = machine.describe(stage)
+        return 0 if measurement.run() else _FAILED
     except StopRequestedError:
-        say("stopped")
-        return 130
-    except PromiseBrokenError as exc:
-        say(f"NOT TRUSTWORTHY: {exc}")
-        return 1
-    print("\n".join(["", *table(rows)]))
-    say(f"written to {_write(rows, verdicts, described, time.monotonic() - began)}")
-    return 0
-
-
-def _write(rows: list[Row], verdicts: dict[str, object], described: dict[str, object], took_s: float) -> Path:
-    at = datetime.now(UTC)
-    found = {"at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "took_s": round(took_s), "machine": described}
-    path = OUTPUT / f"{at:%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps({**found, "rows": [as_json(row) for row in rows], "invariants": verdicts}, indent=1))
-    return path.relative_to(ROOT)
-
-
-def _teller(began: float) -> Callable[[str], None]:
-    return lambda words: print(f"{time.monotonic() - began:6.1f} s  {words}", flush=True)
+        measurement.say("stopped")
+        return _STOPPED
 
 
 def _listen() -> None:

@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -47,7 +47,7 @@ class Tally:
     """What came of a load: latencies in seconds by kind, and what went wrong."""
 
     seconds: float = 0.0
-    latencies: dict[str, array[float]] = field(default_factory=dict)
+    latencies: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("d")))
     errors: Counter[str] = field(default_factory=Counter)
     reconnected: int = 0
 
@@ -60,7 +60,7 @@ class Tally:
         """Take another load's figures in, as if it had been the same one."""
         self.seconds += other.seconds
         for kind, latencies in other.latencies.items():
-            self.latencies.setdefault(kind, array("d")).extend(latencies)
+            self.latencies[kind].extend(latencies)
         self.errors += other.errors
         self.reconnected += other.reconnected
 
@@ -184,7 +184,7 @@ class Connections:
             return self._again(line, tally) if not received and not line.fresh else self._fail(line, tally, "closed")
         turn = line.turn
         if reply.status in _SUCCESS:
-            tally.latencies.setdefault(turn.kind, array("d")).append(time.perf_counter() - line.sent_at)
+            tally.latencies[turn.kind].append(time.perf_counter() - line.sent_at)
             if turn.taken is not None:
                 turn.taken(reply.body)
         else:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.benchmark.figures import Round, percentile
+from scripts.benchmark.figures import Round
 from scripts.benchmark.meter import Meter
 from scripts.benchmark.sites import Site
 from scripts.binaries import find_binary
@@ -81,10 +81,9 @@ class Floor:
         took_s = time.perf_counter() - began
         meter.pause()
         self._check(each * CLIENTS)
-        waits = sorted(int(line.split()[2]) / 1000 for log in logs.glob("log.*") for line in log.open())
-        points = {f"p{percent}_ms": percentile(waits, percent) for percent in (50, 95, 99)}
+        waits = [int(line.split()[2]) / 1e6 for log in logs.glob("log.*") for line in log.read_text().splitlines()]
         rate = float(re.findall(r"tps = ([0-9.]+)", said)[0])
-        return meter.round(len(waits) / rate, len(waits), points=points, extra={"wall_s": took_s})
+        return meter.round(len(waits) / rate, len(waits), waits=waits, extra={"wall_s": took_s})
 
     def _reset(self, tickets: int) -> None:
         with self.site.sql.cursor() as cursor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _HEAD_END = b"\r\n\r\n"
 _WITHOUT_BODY = frozenset({204, 304})
@@ -12,8 +12,7 @@ class NotHttpError(Exception):
     """Say what of a reply this small parser cannot read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One reply, complete. `size` counts its bytes, head and body; `closes` says that the server hangs up after it."""
 
     status: int

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from scripts.benchmark.closed_loop import Tally
 from scripts.benchmark.figures import Round, percentile
@@ -24,39 +25,57 @@ class Meter:
 
     def start(self) -> None:
         """Begin, or go on after a pause."""
-        self._before = self._read()
+        parts = self._read()
+        self._before = {CLIENT: _own_cpu_seconds(), **parts}
 
     def pause(self) -> None:
         """Add what was used since `start`."""
-        for name, now in self._read().items():
+        own = _own_cpu_seconds()  # before it rises by the reading of the others
+        for name, now in {CLIENT: own, **self._read()}.items():
             self._used[name] = self._used.get(name, 0.0) + now - self._before.get(name, 0.0)
 
-    def round_of(self, tally: Tally, *, kind: str | None = None, extra: Mapping[str, float] | None = None) -> Round:
-        """Put a load's latencies and what the parts used into one round; of a `kind` of request alone, or of all."""
-        kinds = tally.latencies if kind is None else {kind: tally.latencies.get(kind, ())}
-        ordered = sorted(value for latencies in kinds.values() for value in latencies)
-        points = {f"p{percent}_ms": 1000 * percentile(ordered, percent) for percent in (50, 95, 99)}
-        return self.round(tally.seconds, len(ordered), points=points, errors=tally.errors, extra=extra)
+    def belongs(self, name: str, cpu_s: float) -> None:
+        """Give the CPU time of a command that this process has waited for a name of its own."""
+        self._used[CLIENT] = self._used.get(CLIENT, 0.0) - cpu_s
+        self._used[name] = self._used.get(name, 0.0) + cpu_s
+
+    def round_of(self, tally: Tally) -> Round:
+        """Put a load's latencies, and what the parts used, into one round."""
+        waits = [value for latencies in tally.latencies.values() for value in latencies]
+        return self.round(tally.seconds, len(waits), waits=waits, errors=tally.errors)
 
     def round(
         self,
         seconds: float,
         count: int,
         *,
-        points: Mapping[str, float] | None = None,
+        waits: Sequence[float] = (),
         errors: Mapping[str, int] | None = None,
         extra: Mapping[str, float] | None = None,
     ) -> Round:
-        """Put what the parts used into a round."""
-        used = {name: 1e6 * value / count if count else 0.0 for name, value in self._used.items()}
+        """Put what the parts used into a round; `waits` are seconds."""
         sizes = {name: memory(pids) for name, pids in trees(self.roots).items()}
-        return Round(
-            seconds=seconds, count=count, errors=dict(errors or {}), cpu_us=used, extra=dict(extra or {}),
+        return replace(
+            latencies_only(seconds, count, waits),
+            errors=dict(errors or {}),
+            extra=dict(extra or {}),
+            cpu_us={name: 1e6 * value / count if count else 0.0 for name, value in self._used.items()},
             memory_mib={name: size.pss / _MIB for name, size in sizes.items()},
             rss_mib={name: size.rss / _MIB for name, size in sizes.items()},
-            **(points or {}),
-        )  # fmt: skip
+        )
 
     def _read(self) -> dict[str, float]:
-        found = {name: cpu_seconds(pids) for name, pids in trees(self.roots).items()}
-        return {CLIENT: cpu_seconds([os.getpid()]), **found}
+        return {name: cpu_seconds(pids) for name, pids in trees(self.roots).items()}
+
+
+def _own_cpu_seconds() -> float:
+    """Add up what this process has used, and the commands that it has waited for."""
+    waited_for = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + waited_for.ru_utime + waited_for.ru_stime
+
+
+def latencies_only(seconds: float, count: int, waits: Sequence[float]) -> Round:
+    """Make a round of latencies alone: for one kind of request among others, whose CPU time nobody knows."""
+    ordered = sorted(waits)
+    p50, p95, p99 = (1000 * percentile(ordered, percent) for percent in (50, 95, 99))
+    return Round(seconds=seconds, count=count, p50_ms=p50, p95_ms=p95, p99_ms=p99)

@@ -10,7 +10,7 @@ SWEEP = (1_000, 10_000, 100_000, 1_000_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One measurement. `seconds` is how long each round of a load lasts at least, `large` what counts as many tickets."""
+    """One measurement. `seconds` is how long a round of a load lasts at least, `large` what counts as many tickets."""
 
     rounds: int = 3
     seconds: float = 3.0

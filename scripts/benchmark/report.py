@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from scripts.benchmark.figures import Row
+from scripts.benchmark.goals import Goal
 
 
 def line(row: Row) -> str:
@@ -43,3 +44,10 @@ def _cells(row: Row) -> tuple[str, ...]:
 def shares(cpu_us: Mapping[str, float]) -> str:
     """Name what each part used."""
     return " ".join(f"{name} {used:,.0f}" for name, used in cpu_us.items() if used >= 1)
+
+
+def goal_lines(goals: Sequence[Goal]) -> Iterator[str]:
+    """Write the goals, met or not."""
+    words = {True: "met", False: "NOT MET", None: "-"}
+    for goal in goals:
+        yield f"goal {goal.number}: {words[goal.met]:<8} {goal.what}: {goal.found} (wanted: {goal.wanted})"

@@ -14,6 +14,7 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
 from scripts.benchmark import stock
+from scripts.benchmark.admin import PASSWORD
 from scripts.benchmark.databases import Databases
 from scripts.benchmark.parts import ROOT, Part, background, web
 from scripts.benchmark.people import lay_agents
@@ -113,17 +114,23 @@ class Site:
         described = background(self.environ, directory=self.directory)
         return [self._closing.enter_context(part) for part in described]
 
-    def stock_up(self, count: int) -> None:
-        """See that so many tickets are open and queued."""
+    def stock_up(self, count: int, *, queued: bool = True) -> None:
+        """See that so many tickets are open, and queued."""
         missing = count - stock.open_count(self.sql)
         if missing > 0:
-            stock.enqueue(self.queue, stock.add_tickets(self.sql, missing))
+            ids = stock.add_tickets(self.sql, missing)
+            if queued:
+                stock.enqueue(self.queue, ids)
+
+    def clear_hands(self, *, queued: bool = True) -> None:
+        """See that nobody holds anything."""
+        stock.clear_hands(self.sql, self.queue if queued else None)
 
     def prepare(self) -> None:
         """Migrate and make the first admin, as a start of the service does."""
         subprocess.run(
             [sys.executable, "-m", "service", "prepare"],
-            cwd=ROOT, env={**self.environ, "ADMIN_PASSWORD": "Bench-me-in-1"}, check=True, stdout=subprocess.DEVNULL,
+            cwd=ROOT, env={**self.environ, "ADMIN_PASSWORD": PASSWORD}, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
 
     def close(self) -> None:

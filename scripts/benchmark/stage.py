@@ -68,9 +68,9 @@ class Stage:
             self._sites[name] = site
         return self._sites[name]
 
-    def close_site(self, name: str) -> None:
-        """Stop what runs on a site; its data stay."""
-        self._sites.pop(name).close()
+    def has_site(self, name: str) -> bool:
+        """Say whether there is a site of this name."""
+        return name in self._sites
 
     def _site_on(self, databases: Databases, name: str, url: str) -> Site:
         return Site(name, self.servers, databases, url, self._chosen)
@@ -107,9 +107,14 @@ class Stage:
         return None if program is None else Floor(self.site("floor"), self.plan.agents, program)
 
     @cached_property
+    def plain(self) -> Site:
+        """The site of the straightforward application."""
+        return self.site("plain")
+
+    @cached_property
     def baseline(self) -> Part:
-        """The straightforward application, on a site of its own."""
-        return self.site("baseline").web("web", BASELINE)
+        """The straightforward application."""
+        return self.plain.web("web", BASELINE)
 
     def show(self, row: Row) -> None:
         """Say what the last round of a row came to."""

@@ -7,7 +7,7 @@ import time
 from scripts.benchmark.sites import Site
 from service.usecases.invariants import all_hold
 
-_PATIENCE_S = 30.0
+PATIENCE_S = 30.0
 
 
 class PromiseBrokenError(Exception):
@@ -16,7 +16,7 @@ class PromiseBrokenError(Exception):
 
 def verify(site: Site, scenario: str) -> dict[str, bool | None]:
     """Check every invariant at rest, for a while as `fairdeal verify --wait` does. Raises `PromiseBrokenError`."""
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + PATIENCE_S
     results = site.container.invariants.check(at_rest=True)
     while not all_hold(results) and time.monotonic() < until:
         time.sleep(0.5)

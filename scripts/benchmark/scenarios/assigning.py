@@ -1,57 +1,87 @@
 """Fetches that assign fifteen tickets each, against pgbench with the same statement on the same machine.
 
 All agents fetch, all agents sell, and again; the two phases are timed apart, and claims a second are of the fetch phase
-alone. Of the sales as many go over HTTP as there is time for; one statement, which is not timed, empties the other hands.
+alone. As many sales go over HTTP as there is time for; one statement, which is not timed, empties the other hands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from scripts.benchmark import stock
 from scripts.benchmark.closed_loop import Connections, Tally
-from scripts.benchmark.figures import Row
+from scripts.benchmark.figures import Round, Row
+from scripts.benchmark.floor import CLIENTS
+from scripts.benchmark.names import ASSIGNING, BASELINE, PGBENCH, SALES, SERVICE
 from scripts.benchmark.parts import Part
 from scripts.benchmark.scenarios.loads import HAND, fetch_all, sell_some
 from scripts.benchmark.sites import Site
 from scripts.benchmark.stage import Stage
 
-NAME = "fetch-assigning"
-SERVICE, PGBENCH, SALES, BASELINE = "service", "pgbench", "sales, 15 a request", "baseline"
+_SPARE = 1_000
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A web server, the site it serves, and whether that has a queue in Redis."""
+
+    web: Part
+    site: Site
+    queued: bool = True
 
 
 def run(stage: Stage) -> Iterator[Row]:
-    """Alternate pgbench and the service at the first number of connections; the service alone at the others."""
-    web = stage.main_web
-    for place, connections in enumerate(stage.plan.levels):
-        floor = Row(scenario=NAME, what=PGBENCH, unit="claims", connections=32)
-        row = Row(scenario=NAME, what=SERVICE, unit="claims", connections=connections)
-        sales = Row(scenario=NAME, what=SALES, unit="requests", connections=connections) if place == 0 else None
-        with Connections(web.port, connections) as lines:
+    """Alternate pgbench, the service and the baseline at the first number of connections; the service at the others."""
+    service = Contender(stage.main_web, stage.main)
+    first, *others = stage.plan.levels
+    yield from _all_of_them(stage, service, first)
+    for connections in others:
+        row = Row(scenario=ASSIGNING, what=SERVICE, unit="claims", connections=connections)
+        with Connections(service.web.port, connections) as lines:
             for _ in range(stage.plan.rounds):
-                if place == 0 and stage.floor is not None:
-                    floor.rounds.append(stage.floor.round(stage.meter(None)))
-                    stage.show(floor)
-                one_round(stage, stage.main, web, lines, row, sales)
-        yield from (each for each in (floor, row, sales) if each is not None and each.rounds)
+                row.rounds.append(fetches(stage, service, lines))
+                stage.show(row)
+        yield row
 
 
-def one_round(stage: Stage, site: Site, web: Part, lines: Connections, row: Row, sales: Row | None) -> None:
-    """Let agents fetch until the fetches alone have lasted long enough; let some of them sell."""
-    meter, fetched = stage.meter(web, background=True), Tally()
+def _all_of_them(stage: Stage, service: Contender, connections: int) -> Iterator[Row]:
+    baseline = Contender(stage.baseline, stage.plain, queued=False)
+    floor = Row(scenario=ASSIGNING, what=PGBENCH, unit="claims", connections=CLIENTS)
+    row = Row(scenario=ASSIGNING, what=SERVICE, unit="claims", connections=connections)
+    sales = Row(scenario=ASSIGNING, what=SALES, unit="requests", connections=connections)
+    plain = Row(scenario=ASSIGNING, what=BASELINE, unit="claims", connections=connections)
+    with Connections(service.web.port, connections) as lines, Connections(stage.baseline.port, connections) as others:
+        for _ in range(stage.plan.rounds):
+            if stage.floor is not None:
+                floor.rounds.append(stage.floor.round(stage.meter(None)))
+                stage.show(floor)
+            row.rounds.append(fetches(stage, service, lines))
+            stage.show(row)
+            sales.rounds.append(_sales(stage, service, lines))
+            stage.show(sales)
+            plain.rounds.append(fetches(stage, baseline, others))
+            stage.show(plain)
+    yield from (each for each in (floor, row, sales, plain) if each.rounds)
+
+
+def fetches(stage: Stage, contender: Contender, lines: Connections) -> Round:
+    """Let all agents fetch, again and again, until the fetches alone have lasted long enough."""
+    site, queued = contender.site, contender.queued
+    meter, fetched = stage.meter(contender.web, background=queued), Tally()
     while fetched.seconds < stage.plan.seconds:
-        stock.clear_hands(site.sql, site.queue)
-        site.stock_up(HAND * len(stage.seats) + 1_000)
+        site.clear_hands(queued=queued)
+        site.stock_up(HAND * len(stage.seats) + _SPARE, queued=queued)
         stage.databases.checkpoint()
         meter.start()
         fetched.add(fetch_all(lines, stage.seats))
         meter.pause()
-    row.rounds.append(meter.round_of(fetched))
-    stage.show(row)
-    if sales is not None:
-        meter = stage.meter(web, background=True)
-        meter.start()
-        sold = sell_some(lines, stage.seats, stage.plan.seconds)
-        meter.pause()
-        sales.rounds.append(meter.round_of(sold))
-        stage.show(sales)
+    return meter.round_of(fetched)
+
+
+def _sales(stage: Stage, contender: Contender, lines: Connections) -> Round:
+    """Let the agents who have just fetched sell, for as long as a round lasts."""
+    meter = stage.meter(contender.web, background=True)
+    meter.start()
+    sold = sell_some(lines, stage.seats, stage.plan.seconds)
+    meter.pause()
+    return meter.round_of(sold)
