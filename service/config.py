@@ -73,8 +73,8 @@ class Settings(BaseSettings):
     )
     web_threads: int = Field(default=16, ge=1, le=256, description="Threads in each gunicorn process")
     pin_workers: bool = Field(
-        default=True,
-        description="Keep each gunicorn process on one CPU, if there are at least as many (`true` or `false`)",
+        default=False,
+        description="Keep each gunicorn process on a CPU of its own, if there are as many (`true` or `false`)",
     )
 
     # Who may come in

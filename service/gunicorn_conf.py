@@ -78,17 +78,20 @@ def post_worker_init(worker: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Choose the CPU of a worker that is about to be made: one that the fewest others have."""
+    """Choose the CPU of a worker that is about to be made: the one that no other has.
+
+    Only where there are as many CPUs as workers: otherwise several services of one machine would share the first few.
+    """
     if not _settings.pin_workers or not hasattr(os, "sched_setaffinity"):
         return
     cpus = sorted(os.sched_getaffinity(0))
-    if 1 < server.num_workers <= len(cpus):
+    if 1 < server.num_workers == len(cpus):
         taken = Counter(getattr(other, "cpu", None) for other in server.WORKERS.values())
         worker.cpu = min(cpus, key=lambda cpu: taken[cpu])
 
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
-    """Keep a worker on its CPU, where its caches are warm (docs/adr/0025)."""
+    """Keep a worker on its CPU (docs/adr/0025)."""
     if hasattr(worker, "cpu"):
         os.sched_setaffinity(0, {worker.cpu})
 

@@ -55,6 +55,11 @@ class Server:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
+def two_cpus() -> None:
+    """Leave a process two CPUs: as many as the server has workers."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+
+
 @pytest.fixture
 def server(settings: Settings, engine: Any, tmp_path: Path) -> Iterator[Server]:
     port, log = free_port(), tmp_path / "gunicorn.log"
@@ -67,12 +72,13 @@ def server(settings: Settings, engine: Any, tmp_path: Path) -> Iterator[Server]:
         "PORT": str(port),
         "WEB_WORKERS": "2",
         "WEB_THREADS": "2",
+        "PIN_WORKERS": "true",
         "MAX_BODY_BYTES": "4096",
         "MAX_IMPORT_BYTES": "1000000",
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn_conf.py"]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output, preexec_fn=two_cpus)
     running = Server(port, process, log)
     try:
         assert wait_until(running.is_ready, 30), log.read_text()
@@ -147,3 +153,21 @@ def test_addresses_of_both_kinds_can_be_bound(settings: Settings, host: str, bin
         [sys.executable, "-c", asked], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
     ).stdout
     assert printed.strip() == bind
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU: there is nothing to choose")
+def test_each_worker_keeps_to_a_cpu_of_its_own_also_one_that_replaces_another(server: Server) -> None:
+    def workers() -> list[int]:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def are_apart() -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            cpus = [os.sched_getaffinity(pid) for pid in workers()]
+            return len(cpus) == 2 and all(len(own) == 1 for own in cpus) and cpus[0] != cpus[1]
+        return False
+
+    assert wait_until(are_apart, 30)
+    gone = workers()[0]
+    os.kill(gone, signal.SIGKILL)
+    assert wait_until(lambda: gone not in workers() and are_apart(), 60)
