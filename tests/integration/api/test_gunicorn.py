@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from scripts.waiting import wait_until
 from service.config import Settings
 
 ROOT = Path(__file__).parents[3]
+CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 @dataclass
@@ -55,40 +57,41 @@ class Server:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
-def two_cpus() -> None:
-    """Leave a process two CPUs: as many as the server has workers."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
-
-
-@pytest.fixture
-def server(settings: Settings, engine: Any, tmp_path: Path) -> Iterator[Server]:
-    port, log = free_port(), tmp_path / "gunicorn.log"
+@contextlib.contextmanager
+def serving(settings: Settings, directory: Path, *, pinned: bool = False) -> Iterator[Server]:
+    """Run a server with two workers; a pinned one is left two CPUs, which is as many."""
+    port, log = free_port(), directory / "gunicorn.log"
     environ = os.environ | {
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
         "JWT_SECRET_KEY": settings.jwt_secret_key.get_secret_value(),
         "QUEUE_PREFIX": settings.queue_prefix,
-        "VAR_DIR": str(tmp_path / "var"),
+        "VAR_DIR": str(directory / "var"),
         "PORT": str(port),
         "WEB_WORKERS": "2",
         "WEB_THREADS": "2",
-        "PIN_WORKERS": "true",
+        "PIN_WORKERS": str(pinned),
         "MAX_BODY_BYTES": "4096",
         "MAX_IMPORT_BYTES": "1000000",
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn_conf.py"]
+    if pinned:
+        command = ["taskset", "-c", ",".join(map(str, CPUS[:2])), *command]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output, preexec_fn=two_cpus)
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
     running = Server(port, process, log)
     try:
-        assert wait_until(running.is_ready, 30), log.read_text()
+        assert wait_until(running.is_ready, 60), log.read_text()
         yield running
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=60)
 
 
-CHUNKED = b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+@pytest.fixture
+def server(settings: Settings, engine: Any, tmp_path: Path) -> Iterator[Server]:
+    with serving(settings, tmp_path) as running:
+        yield running
 
 
 def test_broken_requests_are_answered_in_json(server: Server) -> None:
@@ -132,7 +135,7 @@ def test_the_page_is_served_beside_the_api(server: Server) -> None:
 def test_each_request_is_logged_once_and_a_stop_is_orderly(server: Server) -> None:
     server.get("/api/me", **{"X-Request-ID": "look-for-me"})
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=20) == 0
+    assert server.process.wait(timeout=60) == 0
     events = server.events()
     (mine,) = [event for event in events if "look-for-me" in json.dumps(event)]
     assert (mine["event"], mine["route"], mine["status"], mine["request_id"]) == (
@@ -155,10 +158,17 @@ def test_addresses_of_both_kinds_can_be_bound(settings: Settings, host: str, bin
     assert printed.strip() == bind
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU: there is nothing to choose")
-def test_each_worker_keeps_to_a_cpu_of_its_own_also_one_that_replaces_another(server: Server) -> None:
+@pytest.mark.skipif(len(CPUS) < 2 or shutil.which("taskset") is None, reason="there is nothing to choose")
+def test_each_worker_keeps_to_a_cpu_of_its_own_also_one_that_replaces_another(
+    settings: Settings, engine: Any, tmp_path: Path
+) -> None:
+    with serving(settings, tmp_path, pinned=True) as server:
+        _see_workers_apart(server.process.pid)
+
+
+def _see_workers_apart(master: int) -> None:
     def workers() -> list[int]:
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+        children = Path(f"/proc/{master}/task/{master}/children").read_text()
         return [int(pid) for pid in children.split()]
 
     def are_apart() -> bool:
@@ -167,7 +177,7 @@ def test_each_worker_keeps_to_a_cpu_of_its_own_also_one_that_replaces_another(se
             return len(cpus) == 2 and all(len(own) == 1 for own in cpus) and cpus[0] != cpus[1]
         return False
 
-    assert wait_until(are_apart, 30)
+    assert wait_until(are_apart, 60)
     gone = workers()[0]
     os.kill(gone, signal.SIGKILL)
     assert wait_until(lambda: gone not in workers() and are_apart(), 60)
