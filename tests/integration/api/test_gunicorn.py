@@ -94,6 +94,9 @@ def server(settings: Settings, engine: Any, tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
+CHUNKED = b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 def test_broken_requests_are_answered_in_json(server: Server) -> None:
     for raw, status in (
         (b"GARBAGE\r\n\r\n", 400),
