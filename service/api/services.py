@@ -8,12 +8,15 @@ from flask import current_app
 
 if TYPE_CHECKING:
     from service.config import Settings
+    from service.meters import Meters
+    from service.tracing import Tracer
     from service.usecases.agents import Agents
     from service.usecases.assignments import Assignments
     from service.usecases.bulk import Bulk
     from service.usecases.customers import Customers
     from service.usecases.desk import Desks
     from service.usecases.dispatch_report import DispatchReport
+    from service.usecases.erasure import Erasures
     from service.usecases.explanation import Explanations
     from service.usecases.figures import Figures
     from service.usecases.health import Health
@@ -97,6 +100,10 @@ class Services(Protocol):
         """Whom tickets are sold to."""
 
     @property
+    def erasures(self) -> Erasures:
+        """Forgetting customers."""
+
+    @property
     def webhooks(self) -> Webhooks:
         """Who else is told of what happens."""
 
@@ -115,6 +122,14 @@ class Services(Protocol):
     @property
     def figures(self) -> Figures:
         """What the metrics show."""
+
+    @property
+    def meters(self) -> Meters:
+        """What this process measures of its own work."""
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """Who is told of spans, if anybody is."""
 
     @property
     def idempotency(self) -> Idempotency:

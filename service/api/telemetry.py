@@ -21,6 +21,17 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
+GUARDS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""What every answer tells browsers. Nothing allows other origins (CORS): scripts of other sites read nothing here."""
+
+HTTPS_ALONE = "max-age=31536000"
+"""For a year, browsers that came by https come by nothing else."""
+
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """The content policy of what is no page. A view that answers with a page sets its own."""
 
@@ -37,7 +48,7 @@ def begin() -> None:
 def finish(response: Response) -> Response:
     """Log and measure the request, and complete its answer."""
     asked, known = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
-    _complete(response, asked.path, known.request_id)
+    _complete(response, path=asked.path, name=known.request_id, is_secure=asked.is_secure)
     route = asked.url_rule.rule if asked.url_rule else "unmatched"
     seconds = time.perf_counter() - known.began
     principal = known.get("principal")
@@ -56,12 +67,13 @@ def finish(response: Response) -> Response:
     return response
 
 
-def _complete(response: Response, path: str, name: str) -> None:
+def _complete(response: Response, *, path: str, name: str, is_secure: bool) -> None:
     headers = response.headers
     headers["X-Request-ID"] = name
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+    headers.update(GUARDS)
     headers.setdefault("Content-Security-Policy", NO_PAGE)
+    if is_secure:
+        headers["Strict-Transport-Security"] = HTTPS_ALONE
     if path.startswith("/api"):
         headers["Cache-Control"] = "no-store"
 

@@ -6,9 +6,12 @@ import click
 
 from service import __version__
 from service.cli import (
+    backup,
     db,
     demo,
     dispatch,
+    doctor,
+    erase_customer,
     explain,
     mail,
     openapi,
@@ -48,6 +51,10 @@ for command in (
     reconcile.reconcile,
     dispatch.dispatch,
     verify.verify,
+    doctor.doctor,
+    backup.backup,
+    backup.restore,
+    erase_customer.erase_customer,
     webhooks.webhooks,
     explain.explain,
     mail.mail,

@@ -124,6 +124,10 @@ class InQueue:
     priority: Priority
 
 
+IN_QUEUE = {priority: InQueue(priority) for priority in Priority}
+"""The places there are in queues, made once: imports tell of thousands at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class InHand:
     """The place of a held ticket: an agent's hand."""
@@ -236,9 +240,13 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """One page of a list. `next` is the cursor of the page after it; `total` stops counting at 10,000."""
+    """One page of a list. `next` and `prev` lead to the pages beside it; `total` stops counting at 10,000.
+
+    A search looks at so many rows for a page, and no more: its page may be empty and still have a `next`.
+    """
 
     items: tuple[T, ...]
     next: str | None
     total: int
     total_is_exact: bool
+    prev: str | None = None

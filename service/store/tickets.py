@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 
 from service.domain.errors import AlreadyExists
-from service.domain.model import Cause, Page, Ticket, TicketEvent
+from service.domain.model import HELD, Cause, Page, Ticket, TicketEvent, TicketStatus
 from service.domain.service_levels import DEFAULT_TARGETS, Targets
 from service.store import import_jobs, imports, moves, rows
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
 from service.store.tables import ticket_events, tickets
-from service.store.ticket_filter import filtered
+from service.store.ticket_filter import filtered, how_to_find, looked_through
 from service.store.uniqueness import taken_values_as_facts
 from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
-from service.usecases.ports.tickets import ImportedTicket, TicketChanges, TicketDraft, TicketFilter
+from service.usecases.ports.tickets import ImportedTicket, TicketChanges, TicketCount, TicketDraft, TicketFilter
 
 _COLUMNS = ", ".join(f"t.{column.name}" for column in rows.TICKET_COLUMNS)
 
@@ -51,7 +51,7 @@ WHERE external_id = ANY (CAST(:external_ids AS text[])) ORDER BY id LIMIT 1
 
 SORT_KEYS = {
     "id": tickets.c.id,
-    "created_at": tickets.c.created_at,
+    "created_at": tickets.c.id,  # ids are the creation order
     "updated_at": tickets.c.updated_at,
     "subject": tickets.c.subject,
 }
@@ -127,7 +127,23 @@ class PostgresTickets:
                 id_column=tickets.c.id,
                 request=request,
                 build=lambda row: rows.ticket(row._mapping),
+                among=looked_through(wanted, sort=request.sort),
+                find=how_to_find(wanted, sort=request.sort),
             )
+
+    def count(self, wanted: TicketFilter) -> TicketCount:
+        """Count in one snapshot."""
+        held = tickets.c.agent_id.distinct()
+        of_status = {status: func.count().filter(tickets.c.status == status.value) for status in TicketStatus}
+        holders = func.count(held).filter(tickets.c.status.in_([status.value for status in HELD]))
+        columns = [column.label(status.value) for status, column in of_status.items()]
+        query = filtered(wanted, self._targets).with_only_columns(
+            rows.NOW.label("at"), holders.label("holders"), *columns, maintain_column_froms=True
+        )
+        with statement(self._engine) as connection:
+            row = connection.execute(query).mappings().one()
+        by_status = {status: int(row[status.value]) for status in TicketStatus}
+        return TicketCount(by_status=by_status, holders=row["holders"], at=row["at"])
 
     def walk(self, wanted: TicketFilter, *, size: int) -> Iterator[list[Ticket]]:
         """Read page after page by the primary key; no connection is kept between two pages."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
-from http import HTTPStatus
 from uuid import UUID
 
 from flask import Response, request, url_for
@@ -15,10 +14,11 @@ from service.api.schemas.fields import MAX_ID
 from service.api.services import services
 from service.dashboard.agent_choice import choices, chosen
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import MOST_IDS, choice, ids, problems_of
+from service.dashboard.forms import MOST_IDS, choice, form_page, ids, problems_of
 from service.dashboard.notices import say
 from service.dashboard.once import once
-from service.dashboard.rendering import go, page
+from service.dashboard.rendering import go, go_to
+from service.dashboard.typed import is_ours
 from service.dashboard.views.desk import tell
 from service.domain.errors import InvalidInput
 from service.domain.model import Priority, Role
@@ -40,7 +40,10 @@ class PickedAct(StrEnum):
 @dashboard.get("/tickets/act")
 @allow(Role.ADMIN)
 def ticket_act() -> Response:
-    """Ask before something is done with the tickets picked."""
+    """Ask before something is done with the tickets picked, or with all that the list finds."""
+    if request.args.get("all") == "yes":
+        passed_on = {name: request.args.get(name, "") for name in ("act", "list", "back")}
+        return go_to("dashboard.ticket_act_all", **passed_on)
     return _ask(choice("act", PickedAct), ids("ticket"))
 
 
@@ -102,22 +105,20 @@ _WORK: Mapping[PickedAct, Callable[[Sequence[Seen]], Worked]] = {
 def _ask(act: PickedAct, ticket_ids: Sequence[int], problems: Mapping[str, str] | None = None) -> Response:
     if not ticket_ids:
         say("warning", "No ticket is selected. Tick one first.")
-        return go(_back())
+        return go(back_of())
     found = services().tickets.several(ticket_ids, viewer=caller())
     if not found:
         say("warning", "None of these tickets is there any more.")
         return go(url_for("dashboard.tickets"))
-    return page(
+    return form_page(
         "admin/ticket_act.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         act=act,
         tickets=found,
         tally=tally(ticket_ids, found),
         agents=choices() if act is PickedAct.ASSIGN else None,
         priorities=list(Priority),
-        back=_back(),
-        problems=problems or {},
-        given=request.form,
+        back=back_of(),
     )
 
 
@@ -132,15 +133,14 @@ def _seen() -> list[Seen]:
     return [Seen(int(ticket_id), int(epoch)) for ticket_id, epoch in pairs]
 
 
-def _back() -> str:
+def back_of() -> str:
     """Say where the tickets were picked: a page of ours, or the list."""
     back = request.values.get("back", "")
-    is_ours = back.startswith(url_for("dashboard.tickets")) and "\\" not in back and back.isprintable()
-    return back if is_ours else url_for("dashboard.tickets")
+    return back if back.startswith(url_for("dashboard.tickets")) and is_ours(back) else url_for("dashboard.tickets")
 
 
 def _after(act: PickedAct, picked: Sequence[Seen]) -> str:
     """Say where to go on: where the tickets were picked, unless that is the page of one now deleted."""
     pages = {url_for("dashboard.ticket", ticket_id=item.ticket_id) for item in picked}
-    gone = act is PickedAct.DELETE and _back() in pages
-    return url_for("dashboard.tickets") if gone else _back()
+    gone = act is PickedAct.DELETE and back_of() in pages
+    return url_for("dashboard.tickets") if gone else back_of()

@@ -22,20 +22,20 @@ CHANGES = {
     "no agent any more": ("UPDATE users SET role = 'operator'", 403, "forbidden"),
     "away": ("UPDATE agents SET availability = 'away'", 409, "agent_away"),
 }
-PREPARED = pytest.mark.parametrize("prepared", ["true", "false"])
+POOLERS = pytest.mark.parametrize("pooler", ["none", "transaction"])
 
 
 @pytest.fixture
-def elsewhere(settings: Settings, prepared: str, ann: Any) -> Iterator[Callable[[], Any]]:
+def elsewhere(settings: Settings, pooler: str, ann: Any) -> Iterator[Callable[[], Any]]:
     """Ask for work as Ann, of another process that has served her before."""
-    made = build_container(settings.model_copy(update={"prepared_statements": prepared == "true"}))
+    made = build_container(settings.model_copy(update={"database_pooler": pooler}))
     client: FlaskClient = create_app(made).test_client()
     header = {"Authorization": ann.environ_base["HTTP_AUTHORIZATION"]}
     yield lambda: client.post("/api/tickets/fetch", headers=header)
     made.close()
 
 
-@PREPARED
+@POOLERS
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_is_effective_on_the_next_fetch_of_every_process(
     engine: Engine, elsewhere: Callable[[], Any], make_tickets: Callable[..., list[int]], change: str
@@ -49,7 +49,7 @@ def test_a_change_is_effective_on_the_next_fetch_of_every_process(
     assert (refused.status_code, refused.get_json()["code"]) == (status, code)
 
 
-@PREPARED
+@POOLERS
 def test_what_was_taken_from_a_hand_is_not_in_the_next_answer(
     engine: Engine, elsewhere: Callable[[], Any], ann: Any, make_tickets: Callable[..., list[int]]
 ) -> None:

@@ -3,94 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.ports import free_port
 from scripts.waiting import wait_until
 from service.config import Settings
+from tests.integration.api.web_server import ROOT, Server, serving
 
-ROOT = Path(__file__).parents[3]
 CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-
-
-@dataclass
-class Server:
-    port: int
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request("GET", path, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-
-    def is_ready(self) -> bool:
-        try:
-            return self.get("/healthz")[0] == 200
-        except OSError:
-            return False
-
-    def send(self, raw: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send bytes as they are and read the answer to the end."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
-            connection.sendall(raw)
-            with http.client.HTTPResponse(connection) as answer:
-                answer.begin()
-                return answer.status, dict(answer.getheaders()), answer.read()
-
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
-
-@contextlib.contextmanager
-def serving(settings: Settings, directory: Path, *, pinned: bool = False) -> Iterator[Server]:
-    """Run a server with two workers; a pinned one is left two CPUs, which is as many."""
-    port, log = free_port(), directory / "gunicorn.log"
-    environ = os.environ | {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "JWT_SECRET_KEY": settings.jwt_secret_key.get_secret_value(),
-        "QUEUE_PREFIX": settings.queue_prefix,
-        "VAR_DIR": str(directory / "var"),
-        "PORT": str(port),
-        "WEB_WORKERS": "2",
-        "WEB_THREADS": "2",
-        "PIN_WORKERS": str(pinned),
-        "MAX_BODY_BYTES": "4096",
-        "MAX_IMPORT_BYTES": "1000000",
-    }
-    command = [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn_conf.py"]
-    if pinned:
-        command = ["taskset", "-c", ",".join(map(str, CPUS[:2])), *command]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
-    running = Server(port, process, log)
-    try:
-        assert wait_until(running.is_ready, 60), log.read_text()
-        yield running
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
 
 
 @pytest.fixture
 def server(settings: Settings, engine: Any, tmp_path: Path) -> Iterator[Server]:
-    with serving(settings, tmp_path) as running:
+    with serving(settings, tmp_path, MAX_BODY_BYTES="4096", MAX_IMPORT_BYTES="1000000") as running:
         yield running
 
 
@@ -109,6 +42,8 @@ def test_broken_requests_are_answered_in_json(server: Server) -> None:
         answered, headers, body = server.send(raw)
         assert (answered, headers["Content-Type"]) == (status, "application/problem+json")
         assert json.loads(body)["status"] == status
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
 def test_chunked_bodies_are_read(server: Server) -> None:
@@ -161,11 +96,13 @@ def test_addresses_of_both_kinds_can_be_bound(settings: Settings, host: str, bin
     assert printed.strip() == bind
 
 
-@pytest.mark.skipif(len(CPUS) < 2 or shutil.which("taskset") is None, reason="there is nothing to choose")
+@pytest.mark.skipif(
+    not 2 <= len(CPUS) <= 8, reason="as many workers as CPUs: one has no choice, more take long to start"
+)
 def test_each_worker_keeps_to_a_cpu_of_its_own_also_one_that_replaces_another(
     settings: Settings, engine: Any, tmp_path: Path
 ) -> None:
-    with serving(settings, tmp_path, pinned=True) as server:
+    with serving(settings, tmp_path, WEB_WORKERS=str(len(CPUS)), PIN_WORKERS="true") as server:
         _see_workers_apart(server.process.pid)
 
 
@@ -177,7 +114,7 @@ def _see_workers_apart(master: int) -> None:
     def are_apart() -> bool:
         with contextlib.suppress(ProcessLookupError):
             cpus = [os.sched_getaffinity(pid) for pid in workers()]
-            return len(cpus) == 2 and all(len(own) == 1 for own in cpus) and cpus[0] != cpus[1]
+            return sorted(cpu for own in cpus for cpu in own) == CPUS and len(cpus) == len(CPUS)
         return False
 
     assert wait_until(are_apart, 60)

@@ -28,6 +28,7 @@ from service.domain.model import (
 from service.domain.notices import NoticeKind
 from service.domain.service_levels import Measure
 from service.domain.webhooks import Delivery, DeliveryKind, DeliveryState, Webhook
+from service.meters import Meters
 from service.usecases.assignments import Hand
 from service.usecases.explanation import Explanation, Prospect, QueuePlace
 from service.usecases.figures import State
@@ -35,6 +36,7 @@ from service.usecases.health import HealthPart, HealthReport, HealthStatus
 from service.usecases.lifecycle import ItemResult
 from service.usecases.operations import Mode
 from service.usecases.ports.dispatch import Takers
+from service.usecases.ports.erasure import Erasure
 from service.usecases.ports.explanation import Act
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
 from service.usecases.ports.mails import Mail, MailState
@@ -48,6 +50,7 @@ from tests.unit.api.dispatch_fake import DISPATCH
 
 NOW = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 PASSWORD = "Correct-Horse-9"
+ERASURE = Erasure(customer_id=5, tickets=2, texts=0, replies=1, kept_texts=0, dry_run=False)
 
 
 def a_ticket(ticket_id: int = 7, **values: Any) -> Ticket:
@@ -175,11 +178,19 @@ class FakeSessions:
         self.password_changes: list[dict[str, str]] = []
         self.life = timedelta(days=14)
         self.failure: Exception | None = None
+        self.addresses: list[str | None] = []
 
     def login(
-        self, username: str, password: str, *, session_id: UUID | None = None, life: timedelta | None = None
+        self,
+        username: str,
+        password: str,
+        *,
+        address: str | None,
+        session_id: UUID | None = None,
+        life: timedelta | None = None,
     ) -> SessionTokensData:
         """Open a session."""
+        self.addresses.append(address)
         user = next((user for user in self.users.values() if user.username == username), None)
         if user is None or password != PASSWORD:
             raise WrongCredentials("The username or the password is wrong")
@@ -287,6 +298,9 @@ class FakeServices:
         self.operations = Recorder({"mode": Mode.NORMAL})
         nothing = State(queue=None, assign_s={}, inversions=None, reconciliations=None, invariants=())
         self.figures = Recorder({"read": nothing})
+        self.meters = Meters()
+        self.tracer = None
+        self.erasures = Recorder({"erase": ERASURE})
 
 
 def health_report(**broken: str) -> HealthReport:
