@@ -44,6 +44,10 @@ class Settings(DataSettings):
         description="gunicorn processes (default: one per CPU, at most 8)",
     )
     web_threads: int = Field(default=16, ge=1, le=256, description="Threads in each gunicorn process")
+    pin_workers: bool = Field(
+        default=False,
+        description="Keep each gunicorn process on a CPU of its own, if there are as many (`true` or `false`)",
+    )
 
     # Who may come in
     jwt_secret_key: SigningKey = Field(
@@ -91,20 +95,13 @@ class Settings(DataSettings):
 
     # How the queue behaves
     queue_prefix: QueuePrefix = Field(
-        default="fairdeal",
-        description="Name that all Redis keys share (a cluster hash tag)",
+        default="fairdeal", description="Name that all Redis keys share (a cluster hash tag)"
     )
     redis_timeout_ms: int = Field(
-        default=500,
-        ge=10,
-        le=10_000,
-        description="Longest wait for Redis before PostgreSQL serves instead, ms",
+        default=500, ge=10, le=10_000, description="Longest wait for Redis before PostgreSQL serves instead, ms"
     )
     statement_timeout_ms: int = Field(
-        default=5_000,
-        ge=100,
-        le=60_000,
-        description="Longest PostgreSQL statement of a request, ms",
+        default=5_000, ge=100, le=60_000, description="Longest PostgreSQL statement of a request, ms"
     )
     claim_lease_s: int = Field(
         default=12,
@@ -179,10 +176,7 @@ class Settings(DataSettings):
     )
     webhook_max_tries: int = Field(default=16, ge=1, le=50, description="Tries before a delivery is given up")
     webhook_disable_after: int = Field(
-        default=5,
-        ge=1,
-        le=1000,
-        description="Deliveries given up in a row that switch a webhook off",
+        default=5, ge=1, le=1000, description="Deliveries given up in a row that switch a webhook off"
     )
     webhook_keep_days: int = Field(default=14, ge=1, le=365, description="Days that deliveries are kept to look at")
     dispatch_every_s: float = Field(

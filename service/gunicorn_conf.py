@@ -6,6 +6,7 @@ import logging.config
 import os
 import shutil
 import socket
+from collections import Counter
 from typing import Any
 
 from service.config import load
@@ -75,6 +76,25 @@ def post_worker_init(worker: Any) -> None:
     """Answer in JSON where a request is too broken for the application to see; gunicorn would answer in HTML."""
     util.write_error = write_problem
     worker.wsgi.register_error_handler(ParseException, answer_broken_chunks)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Choose the CPU of a worker that is about to be made: the one that no other has.
+
+    Only where there are as many CPUs as workers: otherwise several services of one machine would share the first few.
+    """
+    if not _settings.pin_workers or not hasattr(os, "sched_setaffinity"):
+        return
+    cpus = sorted(os.sched_getaffinity(0))
+    if 1 < server.num_workers == len(cpus):
+        taken = Counter(getattr(other, "cpu", None) for other in server.WORKERS.values())
+        worker.cpu = min(cpus, key=lambda cpu: taken[cpu])
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
+    """Keep a worker on its CPU (docs/adr/0025)."""
+    if hasattr(worker, "cpu"):
+        os.sched_setaffinity(0, {worker.cpu})
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001

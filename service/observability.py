@@ -38,7 +38,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     current = request_id.get()
     if current is not None:
         fields["request_id"] = current
-    fields.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
+    fields |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
     if record.exc_info and record.exc_info[0] is not None:
         fields["exception"] = "".join(traceback.format_exception(*record.exc_info))
     return fields
@@ -81,7 +81,9 @@ def logging_config(*, level: str, shape: Literal["json", "text"]) -> dict[str, A
 
 
 def configure_logging(*, level: str, shape: Literal["json", "text"]) -> None:
-    """Make this process log as `logging_config` describes."""
+    """Make this process log as `logging_config` describes, without looking for what no line shows."""
+    logging._srcfile = None  # as the logging HOWTO has it under "Optimization"
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.config.dictConfig(logging_config(level=level, shape=shape))
 
 
@@ -103,15 +105,23 @@ class HttpMetrics:
         )
         self._assigned = Counter("fairdeal_tickets_assigned", "Tickets dealt by fetches", registry=self._registry)
 
+        self._bound: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
     def count_fetch(self, *, served_by: str, assigned: int) -> None:
         """Record one fetch: which path dealt, and how many tickets."""
         self._fetches.labels(served_by).inc()
-        self._assigned.inc(assigned)
+        if assigned:
+            self._assigned.inc(assigned)
 
     def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Record one answered request. `route` is the rule that matched, never the path: ids would have no end."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        bound = self._bound.get((method, route, status))
+        if bound is None:
+            children = (self._requests.labels(method, route, str(status)), self._seconds.labels(method, route))
+            bound = self._bound[method, route, status] = children
+        requests, durations = bound
+        requests.inc()
+        durations.observe(seconds)
 
     def exposition(self, *more: Collector) -> bytes:
         """Write all metrics in the Prometheus text format, of all web processes together where there are several.

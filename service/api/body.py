@@ -46,11 +46,13 @@ class JsonRequest(Request):
         Where the server marks the end of the body itself, as gunicorn does, werkzeug takes one that was cut off for one
         that has ended, and stops reading a chunked one at the limit without a word.
         """
-        if self.content_length is not None and len(raw) < self.content_length:
-            raise ClientDisconnected
+        announced = self.content_length
+        if announced is not None:
+            if len(raw) < announced:
+                raise ClientDisconnected
+            return
         limit = self.max_content_length
-        at_limit = limit is not None and len(raw) >= limit and self.content_length is None
-        if at_limit and self.environ["wsgi.input"].read(1):
+        if limit is not None and len(raw) >= limit and self.environ["wsgi.input"].read(1):
             raise RequestEntityTooLarge
 
     def _refuse_other_types(self) -> None:

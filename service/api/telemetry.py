@@ -38,19 +38,21 @@ NO_PAGE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-act
 
 def begin() -> None:
     """Start the clock and name the request: by the client's X-Request-ID where that is sane, else by a new one."""
-    g.began = time.perf_counter()
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex
-    request_id.set(g.request_id)
+    known = g._get_current_object()
+    known.began = time.perf_counter()
+    given = request.headers.get("X-Request-ID")
+    known.request_id = name = given if given and _SANE_ID.fullmatch(given) else uuid4().hex
+    request_id.set(name)
 
 
 def finish(response: Response) -> Response:
     """Log and measure the request, and complete its answer."""
-    _complete(response)
-    route = request.url_rule.rule if request.url_rule else "unmatched"
-    seconds = time.perf_counter() - g.began
-    principal = g.get("principal")
-    method = request.method if request.method in _METHODS else "other"
+    asked, known = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
+    _complete(response, path=asked.path, name=known.request_id, is_secure=asked.is_secure)
+    route = asked.url_rule.rule if asked.url_rule else "unmatched"
+    seconds = time.perf_counter() - known.began
+    principal = known.get("principal")
+    method = asked.method if asked.method in _METHODS else "other"
     metrics().observe(method=method, route=route, status=response.status_code, seconds=seconds)
     logger.info(
         "request",
@@ -65,14 +67,14 @@ def finish(response: Response) -> Response:
     return response
 
 
-def _complete(response: Response) -> None:
+def _complete(response: Response, *, path: str, name: str, is_secure: bool) -> None:
     headers = response.headers
-    headers["X-Request-ID"] = g.request_id
+    headers["X-Request-ID"] = name
     headers.update(GUARDS)
     headers.setdefault("Content-Security-Policy", NO_PAGE)
-    if request.is_secure:
+    if is_secure:
         headers["Strict-Transport-Security"] = HTTPS_ALONE
-    if request.path.startswith("/api"):
+    if path.startswith("/api"):
         headers["Cache-Control"] = "no-store"
 
 

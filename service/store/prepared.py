@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha1
 from typing import Any, cast
 
@@ -30,14 +30,14 @@ _KNOWN = "fairdeal.prepared"
 class Prepared:
     """One statement, with the SQL type of each of its `:parameters`. It changes by itself what it changes."""
 
-    def __init__(self, name: str, sql: str, **types: str) -> None:
+    def __init__(self, name: str, sql: str, /, **types: str) -> None:
         self.label, self.text = name, sql.strip()
         numbers = {parameter: f"${number}" for number, parameter in enumerate(types, start=1)}
         # The name tells the text: where a pooler shares server connections, another version's statement is another one.
         self.name = f"fairdeal_{name}_{sha1(sql.encode(), usedforsecurity=False).hexdigest()[:8]}"
         numbered = _PARAMETER.sub(lambda match: numbers[match[1]], sql)
-        self.prepare = f"PREPARE {self.name} ({', '.join(types.values())}) AS {numbered}"
-        self.execute = f"EXECUTE {self.name} ({', '.join(f'%({parameter})s' for parameter in types)})"
+        self.prepare = f"PREPARE {self.name}{_listed(types.values())} AS {numbered}"
+        self.execute = f"EXECUTE {self.name}{_listed(f'%({parameter})s' for parameter in types)}"
         self.unprepared = _PARAMETER.sub(lambda match: f"%({match[1]})s::{types[match[1]]}", sql.replace("%", "%%"))
         self.deallocate = f"DEALLOCATE {self.name}"
 
@@ -76,6 +76,12 @@ class Prepared:
             known.discard(self.name)
             cursor.execute(self.deallocate)
             cursor.execute(self.unprepared, values)
+
+
+def _listed(parts: Iterable[str]) -> str:
+    """Put a list in brackets, if there is one: PostgreSQL takes no empty ones."""
+    listed = ", ".join(parts)
+    return f" ({listed})" if listed else ""
 
 
 @contextlib.contextmanager

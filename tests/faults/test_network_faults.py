@@ -19,7 +19,7 @@ from tests.faults.verdict import broken_promises, differences, judge
 
 OpenStand = Callable[..., Stand]
 
-ARBITER = b"WITH me AS MATERIALIZED"
+ARBITER = b"EXECUTE fairdeal_claim"
 COMMIT = b"COMMIT\0"
 CLAIM, ENQUEUE = (script(name).sha.encode() for name in ("claim", "enqueue"))
 CONFIRM = b"ZREM"

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from service.store.patience import WatchedCursor
+
 EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON, TIMING OFF) "
 
 
@@ -64,6 +66,19 @@ def explained(engine: Engine) -> Iterator[list[Plan]]:
     What explaining changed is rolled back: to a savepoint within a transaction, else as a transaction of its own.
     """
     plans: list[Plan] = []
+    execute = WatchedCursor.execute
+
+    def explain_prepared(cursor: Any, query: Any, values: Any = None) -> None:
+        """Explain what `service.store.prepared` carries out past SQLAlchemy, as it is planned there."""
+        if isinstance(query, str) and query.startswith("EXECUTE "):
+            with cursor.connection.cursor() as other:
+                execute(other, "BEGIN")
+                execute(other, EXPLAIN + query, values)
+                [[found]] = other.fetchall()
+                execute(other, "ROLLBACK")
+            [answer] = json.loads(found) if isinstance(found, str) else found
+            plans.append(Plan(query, answer["Plan"]))
+        execute(cursor, query, values)
 
     def explain(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
         autocommits = conn.connection.dbapi_connection.autocommit
@@ -77,7 +92,9 @@ def explained(engine: Engine) -> Iterator[list[Plan]]:
         plans.append(Plan(statement, answer["Plan"]))
 
     event.listen(engine, "before_cursor_execute", explain)
+    WatchedCursor.execute = explain_prepared  # type: ignore[method-assign]
     try:
         yield plans
     finally:
+        WatchedCursor.execute = execute  # type: ignore[method-assign]
         event.remove(engine, "before_cursor_execute", explain)

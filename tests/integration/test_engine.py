@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from service.domain.errors import StoreUnavailable
 from service.store.engine import make_engine, statement, transaction
+from service.store.prepared import Prepared
 
 THREADS, ROUNDS = 6, 300
 
@@ -19,6 +20,26 @@ END_SESSIONS = text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND application_name = 'fairdeal-ended'"
 )
+
+
+ONE = Prepared("one", "SELECT CAST(:number AS integer)", number="integer")
+
+
+def ask_in_autocommit(engine: Engine) -> None:
+    with statement(engine) as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def ask_in_a_transaction(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def ask_prepared(engine: Engine) -> None:
+    assert ONE.rows(engine, {"number": 1}) == [(1,)]
+
+
+ASKING = (ask_in_autocommit, ask_in_a_transaction, ask_prepared)
 
 
 @pytest.fixture
@@ -39,10 +60,8 @@ def test_sessions_ended_at_any_moment_are_told_as_facts(engine: Engine, ended: E
     def work(number: int) -> Counter[str]:
         seen: Counter[str] = Counter()
         for step in range(ROUNDS):
-            lend = statement if (number + step) % 2 else transaction
             try:
-                with lend(ended) as connection:
-                    connection.execute(text("SELECT 1"))
+                ASKING[(number + step) % len(ASKING)](ended)
                 seen["ok"] += 1
             except StoreUnavailable:
                 seen["unavailable"] += 1

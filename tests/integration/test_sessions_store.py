@@ -59,8 +59,15 @@ def run(engine: Engine, statement: str, **values: object) -> int:
 
 
 def is_over(sessions: Sessions, session_id: UUID) -> bool:
+    """Ask by both ways of letting a request in, which must agree."""
+    found = [_refused(ask, session_id) for ask in (sessions.principal, sessions.principal_and_hand)]
+    assert found[0] == found[1]
+    return found[0]
+
+
+def _refused(ask: Callable[[UUID], object], session_id: UUID) -> bool:
     try:
-        sessions.principal(session_id)
+        ask(session_id)
     except NotSignedIn:
         return True
     return False
@@ -73,6 +80,7 @@ def test_login_says_who_is_calling(sessions: Sessions, ann: int) -> None:
     assert abs(opened.expires_at - wanted) < timedelta(minutes=1)
     principal = sessions.principal(opened.session_id)
     assert principal == Principal(user_id=ann, username="Ann", role=Role.AGENT, session_id=opened.session_id)
+    assert sessions.principal_and_hand(opened.session_id)[0] == principal
 
 
 @pytest.mark.parametrize("change", ["is_active = false", "deleted_at = now()", "password_hash = '!'"])
@@ -104,6 +112,8 @@ def test_a_change_of_role_is_effective_at_once(sessions: Sessions, users: Users,
     opened = sessions.login("Ann", GOOD, address=None)
     users.update(ann, UserChanges(role=Role.OPERATOR), actor_id=None)
     assert sessions.principal(opened.session_id).role is Role.OPERATOR
+    principal, hand = sessions.principal_and_hand(opened.session_id)
+    assert (principal.role, hand) == (Role.OPERATOR, None)
 
 
 def test_whoever_is_activated_again_signs_in_anew(sessions: Sessions, users: Users, ann: int) -> None:

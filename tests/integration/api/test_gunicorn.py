@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from scripts.waiting import wait_until
 from service.config import Settings
 from tests.integration.api.web_server import ROOT, Server, serving
+
+CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 @pytest.fixture
@@ -69,7 +73,7 @@ def test_the_page_is_served_beside_the_api(server: Server) -> None:
 def test_each_request_is_logged_once_and_a_stop_is_orderly(server: Server) -> None:
     server.get("/api/me", **{"X-Request-ID": "look-for-me"})
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=20) == 0
+    assert server.process.wait(timeout=60) == 0
     events = server.events()
     (mine,) = [event for event in events if "look-for-me" in json.dumps(event)]
     assert (mine["event"], mine["route"], mine["status"], mine["request_id"]) == (
@@ -90,3 +94,30 @@ def test_addresses_of_both_kinds_can_be_bound(settings: Settings, host: str, bin
         [sys.executable, "-c", asked], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
     ).stdout
     assert printed.strip() == bind
+
+
+@pytest.mark.skipif(
+    not 2 <= len(CPUS) <= 8, reason="as many workers as CPUs: one has no choice, more take long to start"
+)
+def test_each_worker_keeps_to_a_cpu_of_its_own_also_one_that_replaces_another(
+    settings: Settings, engine: Any, tmp_path: Path
+) -> None:
+    with serving(settings, tmp_path, WEB_WORKERS=str(len(CPUS)), PIN_WORKERS="true") as server:
+        _see_workers_apart(server.process.pid)
+
+
+def _see_workers_apart(master: int) -> None:
+    def workers() -> list[int]:
+        children = Path(f"/proc/{master}/task/{master}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def are_apart() -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            cpus = [os.sched_getaffinity(pid) for pid in workers()]
+            return sorted(cpu for own in cpus for cpu in own) == CPUS and len(cpus) == len(CPUS)
+        return False
+
+    assert wait_until(are_apart, 60)
+    gone = workers()[0]
+    os.kill(gone, signal.SIGKILL)
+    assert wait_until(lambda: gone not in workers() and are_apart(), 60)
