@@ -70,7 +70,9 @@ class Measurement:
         yield ""
         yield from table(self.rows)
         yield ""
-        yield from goal_lines(judged(self.rows))
+        yield from goal_lines(
+            [goal for goal in judged(self.rows) if goal.was_measured or self.names == list(SCENARIOS)]
+        )
         yield from (f"beside the baseline, {what}: {said}" for what, said in compared(self.rows))
 
     def _write(self, described: Mapping[str, object]) -> Path:
