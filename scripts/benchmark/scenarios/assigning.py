@@ -19,6 +19,8 @@ from scripts.benchmark.sites import Site
 from scripts.benchmark.stage import Stage
 
 _SPARE = 1_000
+_LONG_ENOUGH = 0.8
+"""So much of a round: what is left would be a phase too short to say anything."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,15 @@ def _all_of_them(stage: Stage, service: Contender, connections: int) -> Iterator
 
 
 def fetches(stage: Stage, contender: Contender, lines: Connections) -> Round:
-    """Let all agents fetch, again and again, until the fetches alone have lasted long enough."""
+    """Let all agents fetch, again and again, until the fetches alone have lasted as long as a round."""
     site, queued = contender.site, contender.queued
     meter, fetched = stage.meter(contender.web, background=queued), Tally()
-    while fetched.seconds < stage.plan.seconds:
+    while fetched.seconds < _LONG_ENOUGH * stage.plan.seconds:
         site.clear_hands(queued=queued)
         site.stock_up(HAND * len(stage.seats) + _SPARE, queued=queued)
         stage.databases.checkpoint()
         meter.start()
-        fetched.add(fetch_all(lines, stage.seats))
+        fetched.add(fetch_all(lines, stage.seats, seconds=stage.plan.seconds - fetched.seconds))
         meter.pause()
     return meter.round_of(fetched)
 
