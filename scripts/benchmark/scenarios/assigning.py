@@ -73,7 +73,6 @@ def fetches(stage: Stage, contender: Contender, lines: Connections) -> Round:
     while fetched.seconds < _LONG_ENOUGH * stage.plan.seconds:
         site.clear_hands(queued=queued)
         site.stock_up(HAND * len(stage.seats) + _SPARE, queued=queued)
-        stage.databases.checkpoint()
         meter.start()
         fetched.add(fetch_all(lines, stage.seats, seconds=stage.plan.seconds - fetched.seconds))
         meter.pause()

@@ -89,7 +89,6 @@ def _begin(stage: Stage, lines: Connections) -> None:
     for seat in stage.seats:
         seat.hand = b""
     fetch_all(lines, stage.seats[: len(stage.seats) * _FULL_OF_TEN // 10])
-    stage.databases.checkpoint()
 
 
 def _sale(seat: Seat) -> bytes:
