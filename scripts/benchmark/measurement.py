@@ -57,6 +57,7 @@ class Measurement:
     def _scenarios(self, stage: Stage) -> None:
         for name in self.names:
             self.say(f"{name}:")
+            stage.databases.checkpoint()
             self.rows += SCENARIOS[name].run(stage)
             self.invariants[name] = {site.name: verify(site, name) for site in SCENARIOS[name].sites(stage)}
             self.say("  every invariant holds")
