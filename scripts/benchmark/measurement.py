@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmark import machine
-from scripts.benchmark.figures import Row, as_json
+from scripts.benchmark.figures import Row, as_json, rounded
 from scripts.benchmark.goals import compared, judged
 from scripts.benchmark.parts import ROOT
 from scripts.benchmark.plan import Plan
@@ -87,7 +87,7 @@ class Measurement:
             "machine": described,
             "goals": [asdict(goal) for goal in judged(self.rows)],
             "invariants": self.invariants,
-            "rows": [as_json(row) for row in self.rows],
+            "rows": rounded([as_json(row) for row in self.rows]),
         }
         path = self.output / f"{at:%Y%m%dT%H%M%SZ}.json"
         path.write_text(json.dumps(found, indent=1) + "\n")
