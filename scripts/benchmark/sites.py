@@ -122,6 +122,15 @@ class Site:
             if queued:
                 stock.enqueue(self.queue, ids)
 
+    def settle(self) -> None:
+        """Bring PostgreSQL's statistics up to date, as autovacuum does for tables that grow at a common pace.
+
+        Without any, plans are made for empty tables: five times the CPU time for a fetch. To be called while warming
+        up: it has every connection plan its prepared statements anew.
+        """
+        with self.sql.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+
     def clear_hands(self, *, queued: bool = True) -> None:
         """See that nobody holds anything."""
         stock.clear_hands(self.sql, self.queue if queued else None)

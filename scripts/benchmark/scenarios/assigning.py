@@ -53,6 +53,8 @@ def _all_of_them(stage: Stage, service: Contender, connections: int) -> Iterator
     sales = Row(scenario=ASSIGNING, what=SALES, unit="requests", connections=connections)
     plain = Row(scenario=ASSIGNING, what=BASELINE, unit="claims", connections=connections)
     with Connections(service.web.port, connections) as lines, Connections(stage.baseline.port, connections) as others:
+        warm_up(stage, service, lines)
+        warm_up(stage, baseline, others)
         for _ in range(stage.plan.rounds):
             if stage.floor is not None:
                 floor.rounds.append(stage.floor.round(stage.meter(None)))
@@ -64,6 +66,16 @@ def _all_of_them(stage: Stage, service: Contender, connections: int) -> Iterator
             plain.rounds.append(fetches(stage, baseline, others))
             stage.show(plain)
     yield from (each for each in (floor, row, sales, plain) if each.rounds)
+
+
+def warm_up(stage: Stage, contender: Contender, lines: Connections) -> None:
+    """Have tokens known, statistics up to date and plans made, as they are in a service that has run for a day."""
+    for settled in (False, True):
+        contender.site.clear_hands(queued=contender.queued)
+        contender.site.stock_up(HAND * len(stage.seats) + _SPARE, queued=contender.queued)
+        if settled:
+            contender.site.settle()
+        fetch_all(lines, stage.seats, seconds=stage.plan.seconds)
 
 
 def fetches(stage: Stage, contender: Contender, lines: Connections) -> Round:
