@@ -140,13 +140,8 @@ def _refusal(url: str) -> str:
 
 
 def _where(url: str) -> str:
-    """Return host and port of a URL: the rest may be secret."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "local", parts.port
-    except ValueError:
-        return "not a usual URL"
-    return host if port is None else f"{host}:{port}"
+    """Return the hosts and ports of a URL: the rest may be secret."""
+    return urlsplit(url).netloc.rpartition("@")[2] or "local"
 
 
 def _usual_port(var_dir: Path, name: str, avoid_port: int) -> int:

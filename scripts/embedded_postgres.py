@@ -29,7 +29,6 @@ _CHECKSUMS_ALWAYS_SINCE = 18
 _FINDS_ITSELF_SINCE = 16
 
 _SETTINGS = {
-    "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     # The web processes' threads, the workers and a psql or two; an idle slot costs next to nothing.
     "max_connections": "300",
@@ -53,6 +52,12 @@ class Postgres:
     major: int
     account: Account | None
     throwaway: bool = False
+    further: tuple[tuple[str, str], ...] = ()
+    """Settings besides the usual ones."""
+    host: str = LOOPBACK
+    """The address it listens on, and is reached by."""
+    within: tuple[str, ...] = ()
+    """A command to start it by, which then also gives it its account; such as one that enters another host."""
 
     name = "PostgreSQL"
     # SIGINT is its fast shutdown; SIGQUIT leaves at once and recovers from the log at the next start.
@@ -62,7 +67,7 @@ class Postgres:
     @property
     def url(self) -> str:
         """Return the superuser's URL."""
-        return f"postgresql://{SUPERUSER}:{self.password}@{LOOPBACK}:{self.port}/postgres"
+        return f"postgresql://{SUPERUSER}:{self.password}@{self.host}:{self.port}/postgres"
 
     def on_port(self, port: int) -> Self:
         """Return the same server on another port."""
@@ -70,15 +75,20 @@ class Postgres:
 
     def spawn(self) -> child.Process:
         """Start the server's process."""
-        settings = {"port": str(self.port)} | _SETTINGS | (_THROWAWAY_SETTINGS if self.throwaway else {})
+        settings = (
+            {"port": str(self.port), "listen_addresses": self.host}
+            | _SETTINGS
+            | (_THROWAWAY_SETTINGS if self.throwaway else {})
+        )
+        settings |= dict(self.further)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             return child.spawn(
-                [self.binary, "-D", working_directory(self.data, self.account), *options],
+                [*self.within, self.binary, "-D", working_directory(self.data, self.account), *options],
                 environ=server_environment(os.environ),
                 cwd=self.data,
                 output=log,
-                account=self.account,
+                account=None if self.within else self.account,
                 death_signal=signal.SIGINT,
             )
 
@@ -108,7 +118,7 @@ class Postgres:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if cursor.fetchone() is None:
                 cursor.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(name)))
-        return f"postgresql://{name}:{password}@{LOOPBACK}:{self.port}/{name}"
+        return f"postgresql://{name}:{password}@{self.host}:{self.port}/{name}"
 
     def create_data(self, check: Check = never_interrupted) -> None:
         """Make the data directory if there is none.

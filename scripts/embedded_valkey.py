@@ -27,6 +27,7 @@ appendfsync everysec
 maxmemory-policy noeviction
 daemonize no
 logfile ""
+{further}
 """
 
 
@@ -41,6 +42,12 @@ class Valkey:
     binary: Path
     account: Account | None
     throwaway: bool = False
+    further: str = ""
+    """Lines of configuration besides the usual ones."""
+    host: str = LOOPBACK
+    """The address it listens on, and is reached by."""
+    within: tuple[str, ...] = ()
+    """A command to start it by, which then also gives it its account; such as one that enters another host."""
 
     name = "Valkey"
     stop_steps = ((signal.SIGTERM, 20.0),)
@@ -49,33 +56,40 @@ class Valkey:
     @property
     def url(self) -> str:
         """Return the URL of its database 0."""
-        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
+        return f"redis://:{self.password}@{self.host}:{self.port}/0"
 
     def on_port(self, port: int) -> Self:
         """Return the same server on another port."""
         return replace(self, port=port)
 
+    def configuration(self) -> str:
+        """Write what its file of settings says."""
+        return _CONFIGURATION.format(
+            host=self.host,
+            port=self.port,
+            password=self.password,
+            appendonly="no" if self.throwaway else "yes",
+            further=self.further,
+        )
+
     def spawn(self) -> child.Process:
         """Write the configuration, which holds the password, and start the server's process."""
         make_directory(self.data, self.account)
-        configuration = _CONFIGURATION.format(
-            host=LOOPBACK, port=self.port, password=self.password, appendonly="no" if self.throwaway else "yes"
-        )
-        write_private(self.data / "valkey.conf", configuration, self.account)
+        write_private(self.data / "valkey.conf", self.configuration(), self.account)
         with self.log.open("ab") as log:
             return child.spawn(
-                [self.binary, f"{working_directory(self.data, self.account)}/valkey.conf"],
+                [*self.within, self.binary, f"{working_directory(self.data, self.account)}/valkey.conf"],
                 environ=server_environment(os.environ),
                 cwd=self.data,
                 output=log,
-                account=self.account,
+                account=None if self.within else self.account,
             )
 
     def answers(self) -> bool:
         """Say whether the server takes our password and has loaded its data."""
         request = f"AUTH {self.password}\r\nPING\r\n".encode()
         try:
-            with socket.create_connection((LOOPBACK, self.port), timeout=2) as connection:
+            with socket.create_connection((self.host, self.port), timeout=2) as connection:
                 connection.sendall(request)
                 with connection.makefile("rb") as answer:
                     return (answer.readline(), answer.readline()) == (b"+OK\r\n", b"+PONG\r\n")

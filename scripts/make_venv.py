@@ -19,12 +19,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 _RUNTIME = ("requirements.txt", "requirements-embedded.txt")
 LOCKS = {"run_service": _RUNTIME, "benchmark": _RUNTIME, "run_tests": (*_RUNTIME, "requirements-dev.txt")}
+_TRACES = "requirements-otel.txt"
 _FIRST_PIP_FOR_OTHERS = (22, 3)
 
 
@@ -86,6 +88,11 @@ class Venv:
         draft.replace(self._stamp)
 
 
+def needed(module: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the lock files of what a module needs: of traces too, where they are wanted."""
+    return (*LOCKS[module], _TRACES) if environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") else LOCKS[module]
+
+
 def digests(root: Path, locks: tuple[str, ...]) -> dict[str, str]:
     """Return a digest of each lock file."""
     return {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in locks}
@@ -113,7 +120,7 @@ def make(venv: Venv, locks: tuple[str, ...], lock_fd: int) -> None:
     installed = venv.stamp().get("locks")
     if venv.is_usable() and isinstance(installed, dict):
         # What the tests need stays installed, and in step, when `run` finds new lock files.
-        locks = tuple(name for name in LOCKS["run_tests"] if name in locks or name in installed)
+        locks = tuple(name for name in (*LOCKS["run_tests"], _TRACES) if name in locks or name in installed)
     elif venv.path.exists():
         say("making .venv anew (it is incomplete, was moved, or its Python has changed)")
         venv.begin()
@@ -240,13 +247,14 @@ def main(arguments: list[str]) -> int:
     """Check, or make .venv and become the module that was asked for."""
     venv = Venv(ROOT)
     if arguments[0] == "--check":
-        return 0 if venv.is_up_to_date(LOCKS[arguments[1]]) else 1
+        return 0 if venv.is_up_to_date(needed(arguments[1], os.environ)) else 1
     module, *rest = arguments
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         lock_fd = locked(ROOT)
-        if not venv.is_up_to_date(LOCKS[module]):
-            make(venv, LOCKS[module], lock_fd)
+        locks = needed(module, os.environ)
+        if not venv.is_up_to_date(locks):
+            make(venv, locks, lock_fd)
     except (InstallError, OSError) as exc:
         say(f"{exc}\nFairdeal cannot install what it needs into {venv.path}.")
         return 1

@@ -42,7 +42,7 @@ def _variable(name: str) -> str:
     about = field.description or ""
     if field.default is not PydanticUndefined and field.default is not None:
         about += f" [default: {os.fspath(field.default) if isinstance(field.default, os.PathLike) else field.default}]"
-    indent = " " * 26
+    indent = " " * (2 + max(map(len, Settings.model_fields)) + 1)
     lines = textwrap.fill(about, width=110, initial_indent=indent, subsequent_indent=indent)
     head = f"  {name.upper()}"
-    return f"{head:<26}{lines.lstrip()}"
+    return f"{head:<{len(indent)}}{lines.lstrip()}"

@@ -7,39 +7,37 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from service import config
 from service.config import Settings
 from service.job_queue import Lane, RqJobQueue
+from service.meters import Meters
 from service.observability import configure_logging
 from service.store.agents import PostgresAgents
-from service.store.assignments import PostgresAssignments
 from service.store.away import PostgresAway
 from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.desks import PostgresDesks
 from service.store.dispatch import PostgresDispatch
-from service.store.figures import PostgresFigures
 from service.store.health import PostgresProbe
 from service.store.hold_limit import PostgresHoldLimit
 from service.store.idempotency import PostgresIdempotency
 from service.store.import_jobs import PostgresImports
-from service.store.invariants import PostgresInvariants
 from service.store.leases import PostgresLeases
+from service.store.measured import MeasuredAssignments
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
-from service.store.sessions import PostgresSessions
 from service.store.situations import PostgresSituations
 from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
 from service.store.users import PostgresUsers
 from service.ticket_queue.audit import RedisQueueAudit
 from service.ticket_queue.keys import Keys
+from service.ticket_queue.measured import MeasuredTicketQueue
 from service.ticket_queue.queue import RedisTicketQueue
-from service.ticket_queue.ringing import RingingTicketQueue
+from service.tracing import Tracer
 from service.usecases import away, hold_limit
 from service.usecases.agents import Agents
 from service.usecases.assignments import Assignments
@@ -61,7 +59,6 @@ from service.usecases.lifecycle import Lifecycle
 from service.usecases.mailing import Mailing, Mails
 from service.usecases.notification_preferences import NotificationPreferences
 from service.usecases.operations import Operations
-from service.usecases.passwords import Passwords
 from service.usecases.queue_rebuild import QueueRebuild
 from service.usecases.queue_stats import QueueStats
 from service.usecases.reconcile import Reconciler
@@ -70,6 +67,7 @@ from service.usecases.reconciliations import Reconciliations
 from service.usecases.sampling import Sampling
 from service.usecases.service_levels import ServiceLevels
 from service.usecases.sessions import Sessions
+from service.usecases.throttle import Throttle
 from service.usecases.ticket_export import TicketExport
 from service.usecases.ticket_import import TicketImport
 from service.usecases.tickets import Tickets
@@ -79,8 +77,10 @@ from service.usecases.webhook_sending import WebhookSending
 from service.usecases.webhooks import Webhooks
 from service.wiring.chores import chores
 from service.wiring.connections import wire_connections
+from service.wiring.figures import watch_parts, wire_figures, wire_invariants
 from service.wiring.mails import wire_mails
 from service.wiring.operations import wire_operations
+from service.wiring.sign_in import wire_sign_in
 from service.wiring.webhooks import wire_webhooks
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class Container:
     agents: Agents
     customers: Customers
     sessions: Sessions
+    throttle: Throttle
     ticket_import: TicketImport
     ticket_export: TicketExport
     imports: Imports
@@ -124,6 +125,8 @@ class Container:
     queue_rebuild: QueueRebuild
     invariants: Invariants
     figures: Figures
+    meters: Meters
+    tracer: Tracer | None
     health: Health
     sampling: Sampling
     operations: Operations
@@ -131,9 +134,9 @@ class Container:
     close: Callable[[], None]
 
 
-def build_container(settings: Settings) -> Container:
-    """Wire everything for one process. No connection is made before the first use of a part."""
-    connections = wire_connections(settings)
+def build_container(settings: Settings, component: str = "cli") -> Container:
+    """Wire everything for one process of the `component`. No connection is made before the first use of a part."""
+    connections = wire_connections(settings, component)
     engine, background_engine = connections.engine, connections.background_engine
     client, background_client = connections.client, connections.background_client
 
@@ -141,15 +144,18 @@ def build_container(settings: Settings) -> Container:
     dispatch_store = PostgresDispatch(background_engine)
     jobs = RqJobQueue(connections.job_client, prefix=settings.queue_prefix)
     bell = Bell(need=dispatch_store, calls=jobs)
-    queue = RingingTicketQueue(client, keys, ring=bell.ring)
+    meters = Meters()
+    queue = MeasuredTicketQueue(client, keys, ring=bell.ring, meters=meters)
+    watch_parts(meters, connections, queue)
     audit = RedisQueueAudit(background_client, keys)
-    assignment_store = PostgresAssignments(engine)
+    assignment_store = MeasuredAssignments(engine, meters)
     places = PostgresPlaces(engine)
     open_tickets = PostgresOpenTickets(background_engine)
     runs = PostgresReconciliations(background_engine)
     leases = PostgresLeases(background_engine)
     messages = RqJobQueue(connections.job_client, prefix=settings.queue_prefix, lane=Lane.MESSAGES)
-    passwords = Passwords()
+    door = wire_sign_in(settings, engine)
+    passwords = door.passwords
 
     ticket_store = PostgresTickets(engine, targets=settings.targets)
     history_store = PostgresHistory(engine)
@@ -177,7 +183,6 @@ def build_container(settings: Settings) -> Container:
         store=PostgresImports(background_engine), ticket_import=ticket_import, jobs=jobs, clock=time.monotonic
     )
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
-    figure_store = PostgresFigures(engine)
     health = Health(store=PostgresProbe(engine), queue=queue)
     operator_parts = wire_operations(
         settings,
@@ -191,12 +196,12 @@ def build_container(settings: Settings) -> Container:
     )
     letters = wire_mails(settings, engine=engine, background_engine=background_engine, jobs=messages)
     hooks = wire_webhooks(settings, engine, messages)
-    dispatch_report = DispatchReport(store=PostgresDispatch(engine))
     holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
         queue.close()
         bell.close()
+        meters.close()
         connections.close()
 
     return Container(
@@ -212,11 +217,8 @@ def build_container(settings: Settings) -> Container:
         users=users,
         agents=agents,
         customers=customers,
-        sessions=Sessions(
-            store=PostgresSessions(engine),
-            passwords=passwords,
-            refresh_life=timedelta(days=settings.refresh_token_days),
-        ),
+        sessions=door.sessions,
+        throttle=door.throttle,
         ticket_import=ticket_import,
         ticket_export=TicketExport(store=ticket_store),
         imports=imports,
@@ -245,7 +247,7 @@ def build_container(settings: Settings) -> Container:
             clock=time.monotonic,
             sleep=time.sleep,
         ),
-        dispatch_report=dispatch_report,
+        dispatch_report=DispatchReport(store=PostgresDispatch(engine)),
         schedule=Schedule(
             queue=queue,
             audit=audit,
@@ -263,22 +265,10 @@ def build_container(settings: Settings) -> Container:
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),
-        invariants=Invariants(
-            store=PostgresInvariants(background_engine),
-            open_tickets=open_tickets,
-            audit=audit,
-            lease_s=settings.claim_lease_s,
-            tick_s=settings.reconcile_fast_s,
-            figures=figure_store,
-        ),
-        figures=Figures(
-            stats=queue_stats,
-            queue=queue,
-            store=figure_store,
-            targets=settings.targets,
-            dispatch=PostgresDispatch(engine),
-            webhooks=hooks.webhooks,
-        ),
+        invariants=wire_invariants(settings, connections, open_tickets=open_tickets, audit=audit),
+        figures=wire_figures(settings, connections, stats=queue_stats, queue=queue, webhooks=hooks.webhooks),
+        meters=meters,
+        tracer=connections.tracer,
         health=health,
         sampling=operator_parts.sampling,
         operations=operator_parts.operations,
@@ -295,6 +285,8 @@ def create_wsgi_app() -> Flask:
 
     settings = config.load()
     configure_logging(level=settings.log_level, shape=settings.log_format)
-    app = create_app(build_container(settings))
+    container = build_container(settings, "web")
+    container.meters.keep_looking()
+    app = create_app(container)
     pages.install(app)
     return app

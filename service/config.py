@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from service.data_settings import DataSettings
 from service.domain.hold_limit import HoldLimit
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
+from service.setting_problems import worded
 from service.setting_values import (
     AllowedTargets,
-    DatabaseUrl,
+    CollectorUrl,
     Minutes,
     PublicUrl,
     QueuePrefix,
-    RedisUrl,
     Sender,
     SmtpUrl,
     StrongPassword,
@@ -38,24 +37,8 @@ class ConfigurationError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(DataSettings):
     """Hold the service's settings, frozen, one field for each environment variable."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
-
-    # Where data lives
-    database_url: DatabaseUrl = Field(
-        description="PostgreSQL to use; `./scripts/run` starts an embedded one when it is not given",
-        examples=["postgresql://fairdeal:secret@db.example:5432/fairdeal"],
-    )
-    redis_url: RedisUrl = Field(
-        description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given",
-        examples=["redis://:secret@redis.example:6379/0"],
-    )
-    var_dir: Path = Field(
-        default=Path("var"),
-        description="Directory for embedded data, generated secrets and logs, relative to the checkout",
-    )
 
     # Where the service listens
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on")
@@ -79,6 +62,29 @@ class Settings(BaseSettings):
         default="auto",
         description="When browsers may send the page's cookies over https alone: `auto`, if the request came by https "
         "(a proxy on this machine may say so by X-Forwarded-Proto); `always`, if https ends elsewhere",
+    )
+    sign_in_tries: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        description="Wrong passwords in a row that an account allows; they are regained evenly over `SIGN_IN_WINDOW_S`",
+    )
+    sign_in_address_tries: int = Field(
+        default=100,
+        ge=1,
+        le=100_000,
+        description="The same for an address, whichever accounts are tried from there; all behind a proxy that is not "
+        "counted in `TRUSTED_PROXIES` share one",
+    )
+    sign_in_window_s: int = Field(
+        default=600, ge=10, le=86_400, description="Time in which all tries at passwords are regained, s"
+    )
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Proxies between clients and this service that add to X-Forwarded-For and X-Forwarded-Proto; "
+        "0: the headers are not believed",
     )
     admin_username: Username = Field(
         default="admin",
@@ -207,6 +213,12 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["json", "text"] = Field(default="json", description="Shape of a log line")
+    otel_exporter_otlp_endpoint: CollectorUrl | None = Field(
+        default=None,
+        description="OpenTelemetry collector that traces go to by OTLP over HTTP; without it none are kept. Needs "
+        "`requirements-otel.txt`, which `./scripts/run` then installs",
+        examples=["http://collector.example:4318"],
+    )
 
     @property
     def webhook_allowed(self) -> Allowed:
@@ -269,32 +281,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as exc:
         errors = exc.errors(include_input=False, include_url=False)
-        problems = [_problem(str(error["loc"][0]), error["type"], error.get("ctx", {})) for error in errors]
+        problems = [
+            worded(name, Settings.model_fields[name], error["type"], error.get("ctx", {}))
+            for error in errors
+            for name in [str(error["loc"][0])]
+        ]
         raise ConfigurationError(problems) from None  # pydantic's error repeats the values
-
-
-def _problem(name: str, kind: str, context: dict[str, Any]) -> str:
-    """Word one pydantic error for a person; never repeat the value, it may be a secret."""
-    field = Settings.model_fields[name]
-    if kind == "missing":
-        wrong = "is not set"
-    elif kind == "value_error":
-        wrong = str(context["error"])
-    else:
-        wrong = _rule(field)
-    return f"{name.upper()}: {wrong} ({field.description})"
-
-
-def _rule(field: FieldInfo) -> str:
-    """Say what a field accepts, both ends of a range included."""
-    if field.annotation in (int, float):
-        number = "a whole number" if field.annotation is int else "a number"
-        return f"must be {number} from {_bound(field, 'ge')} to {_bound(field, 'le')}"
-    if words := get_args(field.annotation):
-        return f"must be {', '.join(words[:-1])} or {words[-1]}"
-    least = _bound(field, "min_length") or 0
-    return f"must have at least {least} characters" if least > 1 else "must be plain text"
-
-
-def _bound(field: FieldInfo, name: str) -> Any:
-    return next((getattr(bound, name) for bound in field.metadata if hasattr(bound, name)), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
@@ -10,6 +11,9 @@ from service.domain.mail_rules import parse_public_url, parse_sender, parse_smtp
 from service.domain.people_rules import USERNAME_RULE, check_strength, is_username
 from service.domain.service_levels import parse_minutes
 from service.domain.webhook_targets import parse_allowed
+from service.redis_servers.address import Kind, parse
+
+_DRIVER = "postgresql+psycopg2://"
 
 
 def _database_url(value: str) -> str:
@@ -17,15 +21,33 @@ def _database_url(value: str) -> str:
 
     SQLAlchemy 2.1 reads a bare ``postgresql://`` as psycopg 3, which is not installed.
     """
-    for prefix in ("postgresql+psycopg2://", "postgresql://", "postgres://"):
+    for prefix in (_DRIVER, "postgresql://", "postgres://"):
         if value.startswith(prefix):
-            return "postgresql+psycopg2://" + value.removeprefix(prefix)
+            return _with_hosts(value.removeprefix(prefix))
     raise ValueError("must look like postgresql://user:password@host:5432/name")
 
 
+def _with_hosts(rest: str) -> str:
+    """Write several hosts as SQLAlchemy wants them; of several, the one that takes writes is the one meant."""
+    authority, slash, path = rest.partition("/")
+    account, at, hosts = authority.rpartition("@")
+    if "," not in hosts:
+        return _DRIVER + rest
+    name, _, query = path.partition("?")
+    options = [f"host={host.strip()}" for host in hosts.split(",")] + ([query] if query else [])
+    if "target_session_attrs=" not in query:
+        options.append("target_session_attrs=read-write")
+    return f"{_DRIVER}{account}{at}{slash}{name}?{'&'.join(options)}"
+
+
 def _redis_url(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must look like redis://:password@host:6379/0 (or rediss://, unix://)")
+    parse(value)
+    return value
+
+
+def _jobs_redis_url(value: str) -> str:
+    if parse(value).kind is Kind.CLUSTER:
+        raise ValueError("must be one server, or Sentinels: RQ cannot work in a Redis Cluster")
     return value
 
 
@@ -68,8 +90,16 @@ def _strong(value: SecretStr) -> SecretStr:
     return value
 
 
+def _collector_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must look like http://collector.example:4318")
+    return value
+
+
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+JobsRedisUrl = Annotated[str, AfterValidator(_jobs_redis_url)]
 QueuePrefix = Annotated[str, AfterValidator(_queue_prefix)]
 Username = Annotated[str, AfterValidator(_username)]
 Minutes = Annotated[str, AfterValidator(_minutes)]
@@ -78,3 +108,4 @@ Sender = Annotated[str, AfterValidator(_sender)]
 AllowedTargets = Annotated[str, AfterValidator(_allowed)]
 StrongPassword = Annotated[SecretStr, AfterValidator(_strong)]
 PublicUrl = Annotated[str, AfterValidator(parse_public_url)]
+CollectorUrl = Annotated[str, AfterValidator(_collector_url)]

@@ -40,7 +40,7 @@ def clock() -> None:
     """Run the clock."""
     stop = threading.Event()
     stop_on_signals(stop)
-    container = build_container(_settings())
+    container = build_container(_settings(), "clock")
     try:
         run_clock(container.schedule, stop)
     finally:

@@ -7,9 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rq import get_current_job
+
+from service import origin
 from service.bootstrap import Container, build_container
 from service.config import load
 from service.domain.errors import FairdealError
+from service.observability import request_id
+from service.tracing import Span, Tracer, around
 from service.usecases.ports.reconcile import Tier
 
 log = logging.getLogger(__name__)
@@ -24,13 +29,24 @@ def _at_work(trouble: str, **about: object) -> Iterator[Container]:
 
     Each job runs in a process of its own, so it opens what it needs and closes it again.
     """
-    container = build_container(load())
+    container = build_container(load(), "worker")
     try:
-        yield container
+        with around(_span(container.tracer)):
+            yield container
     except FairdealError as exc:
         log.warning(trouble, extra={**about, "code": exc.code, "why": exc.detail})
     finally:
         container.close()
+
+
+def _span(tracer: Tracer | None) -> Span | None:
+    """Begin the span of the present job, as part of the request that called for it."""
+    job = get_current_job()
+    if tracer is None or job is None:
+        return None
+    parent = {"traceparent": origin.traceparent.get() or ""}
+    about = {"messaging.system": "rq", "messaging.message.id": job.id, "fairdeal.request_id": request_id.get() or ""}
+    return tracer.root(f"job {job.func_name}", about, parent=parent, of_job=True)
 
 
 def reconcile(tier: str, trigger: str, run_id: int | None = None) -> None:
@@ -75,6 +91,13 @@ def tidy_webhooks() -> None:
     with _at_work("tidying_impossible") as container:
         _step_back()
         container.webhook_sending.tidy()
+
+
+def tidy_tries() -> None:
+    """Remove tries at passwords that count no more."""
+    with _at_work("tidying_impossible") as container:
+        _step_back()
+        container.throttle.tidy()
 
 
 def dispatch() -> None:

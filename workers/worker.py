@@ -26,6 +26,7 @@ from rq.serializers import JSONSerializer
 
 from service.config import Settings
 from service.job_queue import Lane, make_job_client, queue_name
+from workers.reporting import report
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class PatientWorker(Worker):
     max_connection_wait_time = LONGEST_PAUSE_S
     told_to_stop = False
     listens_no_more = False
+    prefix = ""
+    """What the installation's keys in Redis begin with."""
 
     def handle_warm_shutdown_request(self) -> None:
         """Remember that the end of `work` was wanted."""
@@ -56,6 +59,11 @@ class PatientWorker(Worker):
         """Note in Redis that the worker is about to stop, if that can be: it runs in the signal's handler."""
         with contextlib.suppress(RedisError, OSError):
             super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
+
+    def perform_job(self, job: Job, queue: Queue) -> bool:
+        """Perform a job, in its own process, and report on it."""
+        parents = super().perform_job
+        return report(job, lambda: parents(job, queue), client=self.connection, prefix=self.prefix)
 
     def setup_work_horse_signals(self) -> None:
         """Tie the job's process to the worker's: a job that went on by itself could run beside its successor."""
@@ -128,7 +136,7 @@ def _work(settings: Settings, lane: Lane) -> tuple[bool, str]:
     """Work until it ends, and say whether that was wanted, and if not, what was the trouble."""
     worker: PatientWorker | None = None
     trouble = "rq gave up"
-    with contextlib.closing(make_job_client(settings.redis_url, timeout_ms=SOCKET_TIMEOUT_MS)) as client:
+    with contextlib.closing(make_job_client(settings.jobs_url, timeout_ms=SOCKET_TIMEOUT_MS)) as client:
         try:
             worker = _make_worker(client, settings, lane)
             worker.work()
@@ -139,7 +147,7 @@ def _work(settings: Settings, lane: Lane) -> tuple[bool, str]:
 
 def _make_worker(client: Redis, settings: Settings, lane: Lane) -> PatientWorker:
     queue = Queue(queue_name(settings.queue_prefix, lane), connection=client, serializer=JSONSerializer)
-    return PatientWorker(
+    worker = PatientWorker(
         [queue],
         connection=client,
         serializer=JSONSerializer,
@@ -148,6 +156,8 @@ def _make_worker(client: Redis, settings: Settings, lane: Lane) -> PatientWorker
         job_monitoring_interval=MONITORING_S,
         log_job_description=False,
     )
+    worker.prefix = settings.queue_prefix
+    return worker
 
 
 def _leave_on_signals() -> None:

@@ -12,7 +12,7 @@ from flask import Flask, current_app, g, request
 from service.api.services import services
 from service.api.tokens import presented_session
 from service.domain.errors import Forbidden
-from service.domain.model import Principal, Role
+from service.domain.model import HandSeen, Principal, Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -36,6 +36,8 @@ class Access:
     session: Callable[[], UUID] = _session_of_header
     """How the request names its session. The API reads the Authorization header alone: never a cookie, which browsers
     send whoever asks them to. Raises `NotSignedIn`."""
+    sees_hand: bool = False
+    """Whether the view needs what the caller holds: it is read with who they are, by one statement."""
 
     @property
     def is_anonymous(self) -> bool:
@@ -53,9 +55,12 @@ class Access:
         return " or ".join([*(role.value for role in self.roles), *(["the user themselves"] if self.own else [])])
 
 
-def allow(*roles: Role, own: str | None = None) -> Callable[[View], View]:
-    """Declare the roles that may call a view; `own` names the path parameter that may be the caller's own id."""
-    return declare(Access(roles=roles, own=own))
+def allow(*roles: Role, own: str | None = None, sees_hand: bool = False) -> Callable[[View], View]:
+    """Declare the roles that may call a view; `own` names the path parameter that may be the caller's own id.
+
+    With `sees_hand`, the view finds what its caller holds in `hand_seen`.
+    """
+    return declare(Access(roles=roles, own=own, sees_hand=sees_hand))
 
 
 def anonymous(view: View) -> View:
@@ -83,6 +88,11 @@ def caller() -> Principal:
     return cast("Principal", g.principal)
 
 
+def hand_seen() -> HandSeen | None:
+    """Return what the caller held when the request was let in, where the view has declared that it needs that."""
+    return cast("HandSeen | None", g.get("hand_seen"))
+
+
 def admit() -> None:
     """Let the request in, or raise `NotSignedIn` or `Forbidden`. A route that declares nothing lets nobody in."""
     if request.endpoint is None:
@@ -92,10 +102,18 @@ def admit() -> None:
         raise Forbidden("Nobody has been allowed to call this.")
     if access.is_anonymous:
         return
-    g.principal = principal = services().sessions.principal(access.session())
+    g.principal = principal = _principal(access)
     if not access.admits(principal, request.view_args or {}):
         raise Forbidden(
             f"Only {access} may do this; you are signed in as {principal.role}.",
             needs=[role.value for role in access.roles],
             role=principal.role.value,
         )
+
+
+def _principal(access: Access) -> Principal:
+    session_id = access.session()
+    if not access.sees_hand:
+        return services().sessions.principal(session_id)
+    principal, g.hand_seen = services().sessions.principal_and_hand(session_id)
+    return principal

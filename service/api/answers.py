@@ -48,6 +48,7 @@ def page(found: Page[T], describe: Callable[[T], dict[str, Any]]) -> JsonRespons
         {
             "items": [describe(item) for item in found.items],
             "next": found.next,
+            "prev": found.prev,
             "total": found.total,
             "total_is_exact": found.total_is_exact,
         }

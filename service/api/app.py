@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from flask_openapi3.blueprint import APIBlueprint
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, ValidationError
 
-from service.api import access, documents, errors, telemetry, tokens
+from service.api import access, documents, errors, telemetry, tokens, traces
 from service.api.dialects import (
     support_system,
     support_ticket_system,
@@ -83,7 +84,10 @@ def create_app(services: Services) -> Api:
     app = new_api(_version())
     app.config.update(MAX_CONTENT_LENGTH=services.settings.max_body_bytes, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.extensions[EXTENSION] = services
+    _believe_proxies(app, services.settings.trusted_proxies)
     _set_paths_up(app)
+    if services.tracer is not None:
+        traces.install(app, services.tracer)
     telemetry.install(app)
     errors.install(app)
     tokens.install(app, services.settings)
@@ -99,6 +103,15 @@ def _set_paths_up(app: Api) -> None:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
+
+
+def _believe_proxies(app: Api, count: int) -> None:
+    """Take the client's address and scheme from what so many proxies have added to its request.
+
+    Counted from the end of each header: whatever the client wrote there itself comes before.
+    """
+    if count:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
 
 
 def _version() -> str:

@@ -97,7 +97,9 @@ STATUSES: dict[type[errors.FairdealError], tuple[int, str]] = {
     BodyTooLarge: (413, "The body is too large"),
     UnsupportedMediaType: (415, "Unsupported media type"),
     errors.KeyReused: (422, "The key belongs to another request"),
+    errors.TooManyTries: (429, "Too many tries"),
     InternalError: (500, "Internal error"),
+    errors.PasswordsBusy: (503, "Too many sign-ins at once"),
     errors.StoreUnavailable: (503, "The database is not available"),
     errors.QueueUnavailable: (503, "The queue is not available"),
 }
@@ -129,7 +131,7 @@ def answer_error(error: errors.FairdealError) -> Response:
     response = Response(dumps(body), status=status, content_type=PROBLEM_JSON)
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = _challenge(error)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         response.headers["Retry-After"] = str(error.facts.get("retry_after_s", RETRY_AFTER_S))
     if isinstance(error, WrongMethod):
         response.headers["Allow"] = ", ".join(error.facts["allowed"])

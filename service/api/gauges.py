@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.domain.model import Priority
+from service.api.job_gauges import job_metrics
+from service.domain.model import MAX_CAPACITY, Priority
 from service.usecases.figures import State
 from service.usecases.ports.dispatch import DispatchDay
-from service.usecases.ports.figures import MailFigures, ReconciliationFigures
+from service.usecases.ports.figures import CheckedInvariant, MailFigures, ReconciliationFigures
+from service.usecases.ports.operations import LoadStep
+from service.usecases.ports.reconcile import Drift, RunStatus
 from service.usecases.ports.webhooks import WebhookFigures
 from service.usecases.queue_stats import QueueState
 
@@ -41,13 +44,37 @@ class StateCollector(Collector):
             yield from _webhooks(state.webhooks)
         if state.dispatch is not None:
             yield from _dispatch(state.dispatch)
-        if state.invariants:
-            violations = {one.code: one.violations for one in state.invariants}
-            yield _by("invariant_violations", "Violations the last check found", "invariant", violations)
-            held = {one.code: one.ok for one in state.invariants if one.ok is not None}
-            yield _by("invariant_holds", "1 when the last check found it to hold", "invariant", held)
-            age_s = max(one.age_s for one in state.invariants)
-            yield _one("invariants_checked_seconds_ago", "Age of the last check", age_s)
+        if state.loads is not None:
+            yield from _hands(state.loads)
+        if state.is_clock_kept is not None:
+            yield _one("clock_kept", "1 while a process keeps the clock", state.is_clock_kept)
+        yield from job_metrics(state.jobs, state.job_counts)
+        yield from _invariants(state.invariants)
+
+
+def _invariants(checked: Sequence[CheckedInvariant]) -> Iterator[Metric]:
+    if not checked:
+        return
+    violations = {one.code: one.violations for one in checked}
+    yield _by("invariant_violations", "Violations the last check found", "invariant", violations)
+    holding = {one.code: one.ok for one in checked if one.ok is not None}
+    yield _by("invariant_holds", "1 when the last check found it to hold", "invariant", holding)
+    yield _one("invariants_check_age_seconds", "Age of the last check", max(one.age_s for one in checked))
+
+
+def _hands(loads: Sequence[LoadStep]) -> Iterator[Metric]:
+    """Show every size of hand, nobody's too: a line that vanishes is no zero."""
+    family = GaugeMetricFamily(
+        "fairdeal_agents", "Active agents by the tickets they hold", labels=["held", "availability"]
+    )
+    steps = {step.held: step for step in loads}
+    for held in range(MAX_CAPACITY + 1):
+        step = steps.get(held, LoadStep(held=held, available=0, away=0))
+        family.add_metric([str(held), "available"], step.available)
+        family.add_metric([str(held), "away"], step.away)
+    yield family
+    held_in_all = sum(step.held * (step.available + step.away) for step in loads)
+    yield _one("held_tickets", "Tickets in the hands of active agents", held_in_all)
 
 
 def _queue(state: QueueState) -> Iterator[Metric]:
@@ -70,11 +97,15 @@ def _waits(state: QueueState, assign_s: Mapping[Priority, int]) -> Iterator[Metr
 
 
 def _reconciliations(figures: ReconciliationFigures) -> Iterator[Metric]:
-    yield _by("drift_found_last_day", "Differences found between queue and PostgreSQL", "kind", figures.found)
-    yield _by("drift_repaired_last_day", "Differences repaired", "kind", figures.repaired)
-    yield _by("reconciliations_last_day", "Runs of the reconciler", "status", figures.runs)
+    found, repaired = (
+        {kind.value: counts.get(kind, 0) for kind in Drift} for counts in (figures.found, figures.repaired)
+    )
+    yield _by("drift_found_last_day", "Differences found between queue and PostgreSQL", "kind", found)
+    yield _by("drift_repaired_last_day", "Differences repaired", "kind", repaired)
+    runs = {status.value: figures.runs.get(status, 0) for status in RunStatus}
+    yield _by("reconciliations_last_day", "Runs of the reconciler", "status", runs)
     if figures.last_done_s is not None:
-        yield _one("reconciled_seconds_ago", "Age of the last run that was done", figures.last_done_s)
+        yield _one("reconciliation_age_seconds", "Age of the last run that was done", figures.last_done_s)
 
 
 def _mails(figures: MailFigures) -> Iterator[Metric]:

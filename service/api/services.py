@@ -8,6 +8,8 @@ from flask import current_app
 
 if TYPE_CHECKING:
     from service.config import Settings
+    from service.meters import Meters
+    from service.tracing import Tracer
     from service.usecases.agents import Agents
     from service.usecases.assignments import Assignments
     from service.usecases.bulk import Bulk
@@ -115,6 +117,14 @@ class Services(Protocol):
     @property
     def figures(self) -> Figures:
         """What the metrics show."""
+
+    @property
+    def meters(self) -> Meters:
+        """What this process measures of its own work."""
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """Who is told of spans, if anybody is."""
 
     @property
     def idempotency(self) -> Idempotency:

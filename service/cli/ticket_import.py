@@ -63,7 +63,7 @@ def import_tickets(setup: Setup, *, file: BinaryIO, format_name: str | None, on_
     A row whose external_id is there already makes no second ticket, so that an import may be repeated; --dry-run says
     how many of those there are.
 
-    Tickets are created in the order of the file, a thousand in a transaction; each batch is queued once it is
+    Tickets are created in the order of the file, some thousands in a transaction; each batch is queued once it is
     committed. Bad rows are reported with their line numbers on stderr. Exit status 1 when there were any.
     """
     format_ = _format(file, format_name)
@@ -76,6 +76,7 @@ def import_tickets(setup: Setup, *, file: BinaryIO, format_name: str | None, on_
             on_error=OnError(on_error),
             dry_run=dry_run,
             undisturbed=lambda: run.interrupt,
+            ahead=run.size is not None,
         )
         for batch in batches:
             run.count(batch)

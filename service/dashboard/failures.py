@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from flask import Response, g, request, url_for
 from werkzeug.exceptions import HTTPException, NotFound
 
@@ -11,6 +13,8 @@ from service.dashboard.blueprint import dashboard
 from service.dashboard.cookies import ACCESS, REFRESH, forget
 from service.dashboard.forgery import ForeignForm
 from service.dashboard.rendering import html, is_htmx, page
+from service.dashboard.typed import Typed, give_back, is_authors, typed
+from service.dashboard.views.sign_in import WHY, sign_in_form
 from service.domain.errors import FairdealError, NotSignedIn
 
 STATUSES: dict[type[FairdealError], tuple[int, str]] = {ForeignForm: (403, "This form cannot be used")}
@@ -19,13 +23,20 @@ STATUSES: dict[type[FairdealError], tuple[int, str]] = {ForeignForm: (403, "This
 @dashboard.errorhandler(FairdealError)
 def fail(error: FairdealError) -> Response:
     """Answer an error that no view has caught."""
+    if isinstance(error, ForeignForm) and is_authors(late := typed()):
+        return give_back(cast("Typed", late), status=403)  # signed in anew in another tab, meanwhile
     status, title = STATUSES.get(type(error)) or status_of(error)
     return page("failure.html", status=status, title=title, detail=error.detail, request_id=g.get("request_id"))
 
 
 @dashboard.errorhandler(NotSignedIn)
 def ask_to_sign_in(error: NotSignedIn) -> Response:
-    """Lead to the sign-in, saying why, and back from there to what was asked for."""
+    """Lead to the sign-in, saying why, and back from there to what was asked for, or typed."""
+    late = typed()
+    if late is not None:
+        response = sign_in_form(why=WHY["ended"], carried=late, status=401)
+        forget(response, ACCESS, REFRESH)
+        return response
     asked = request.full_path.rstrip("?") if request.method == "GET" and not is_htmx() else None
     why = None if error.facts.get("reason") == "missing" else "ended"
     address = url_for("dashboard.sign_in", next=asked, why=why)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, TypeVar
 
-from flask import request, url_for
+from flask import Response, request, url_for
+from werkzeug.datastructures import MultiDict
 
+from service.dashboard.rendering import go, page
 from service.domain.errors import InvalidInput, NotFound
 from service.domain.model import Page
 from service.usecases.ports.paging import PageRequest
 
 Choice = TypeVar("Choice", bound=StrEnum)
+Item = TypeVar("Item")
 
 ROWS = 50
 MAX_CURSOR = 2_000
@@ -32,16 +36,17 @@ class Listing:
     default_sort: str
     endpoint: str = field(default_factory=lambda: request.endpoint or "")
     problems: dict[str, str] = field(default_factory=dict)
+    args: MultiDict[str, str] = field(default_factory=lambda: request.args)
 
     @property
     def given(self) -> dict[str, str]:
         """Tell what was typed into each filter."""
-        return {name: request.args.get(name, "").strip() for name in self.names}
+        return {name: self.args.get(name, "").strip() for name in self.names}
 
     @property
     def sort(self) -> str:
         """Name the sort key, with a leading `-` where the order is turned round."""
-        asked = request.args.get("sort", "")
+        asked = self.args.get("sort", "")
         return asked if asked.removeprefix("-") in self.sorts else self.default_sort
 
     @property
@@ -52,11 +57,17 @@ class Listing:
     @property
     def is_first(self) -> bool:
         """Say whether this is the list's first page."""
-        return "cursor" not in request.args
+        return "cursor" not in self.args
 
-    def request(self) -> PageRequest:
+    def request(self, *, is_counted: bool = True) -> PageRequest:
         """Ask for the page of the address."""
-        return PageRequest(limit=ROWS, cursor=request.args.get("cursor") or None, sort=self.sort)
+        cursor = self.args.get("cursor") or None
+        return PageRequest(limit=ROWS, cursor=cursor, sort=self.sort, is_counted=is_counted)
+
+    def here(self, endpoint: str | None = None, **more: str) -> str:
+        """Address this very page of the list, or another view of it."""
+        place = {name: text for name in ("sort", "cursor") if (text := self.args.get(name))}
+        return self.address_of(endpoint or self.endpoint, **place, **more)
 
     def address(self, **changes: str | None) -> str:
         """Address this list, with other filters or another sort; its first page unless a cursor is given."""
@@ -66,7 +77,7 @@ class Listing:
 
     def address_of(self, endpoint: str, **more: str) -> str:
         """Address another view of what this list shows."""
-        kept = {name: [text for text in request.args.getlist(name) if text] for name in self.names}
+        kept = {name: [text for text in self.args.getlist(name) if text] for name in self.names}
         values: dict[str, Any] = {name: texts for name, texts in kept.items() if texts} | more
         return url_for(endpoint, **values)
 
@@ -82,12 +93,12 @@ class Listing:
 
     def chosen(self, name: str, kind: type[Choice]) -> tuple[Choice, ...]:
         """Read the words chosen for a filter, given any number of times; others are left out."""
-        asked = set(request.args.getlist(name))
+        asked = set(self.args.getlist(name))
         return tuple(word for word in kind if word.value in asked)
 
     def chosen_words(self, name: str) -> set[str]:
         """Tell what is ticked of a filter."""
-        return set(request.args.getlist(name))
+        return set(self.args.getlist(name))
 
     def one(self, name: str, kind: type[Choice]) -> Choice | None:
         """Read the word chosen for a filter, None for any."""
@@ -114,3 +125,22 @@ class Listing:
             self.problems |= {each["field"]: each["message"] for each in error.facts["errors"]}
         else:
             self.problems[name] = error.detail[0].lower() + error.detail[1:]
+
+
+def read(listing: Listing, find: Callable[[PageRequest], Page[Item]], *, is_counted: bool = True) -> Page[Item]:
+    """Find the page of a list; nothing where a filter makes no sense, which is noted in the listing."""
+    if listing.problems:
+        return EMPTY
+    try:
+        return find(listing.request(is_counted=is_counted))
+    except InvalidInput as error:
+        listing.note(error)
+        return EMPTY
+
+
+def show(template: str, listing: Listing, found: Page[Item], **values: Any) -> Response:
+    """Answer with a page of a list. One that nothing comes before is the first, and shown in full as such."""
+    if found.prev is None and not listing.is_first and not listing.problems:
+        return go(listing.address())
+    status = HTTPStatus.BAD_REQUEST if listing.problems else HTTPStatus.OK
+    return page(template, status=status, listing=listing, found=found, **values)

@@ -8,6 +8,7 @@ from flask import Flask, g, request
 from jinja2 import StrictUndefined
 
 from service.api import documents
+from service.api.services import services
 from service.dashboard import charts, failures, forgery, mode, navigation, once, wording, written
 from service.dashboard.assets import asset_url
 from service.dashboard.blueprint import dashboard
@@ -24,6 +25,7 @@ from service.dashboard.views import (
     sign_in,
     ticket,
     ticket_acts,
+    ticket_acts_all,
     ticket_import,
     tickets,
     tickets_one,
@@ -34,7 +36,7 @@ from service.dashboard.views import (
 VIEWS = (
     *(failures, sign_in, account),
     *(desk, desk_forms, ticket),
-    *(tickets, tickets_one, ticket_acts, ticket_import),
+    *(tickets, tickets_one, ticket_acts, ticket_acts_all, ticket_import),
     *(agents, agent_forms, users, user_acts, customers),
     *(operations, operations_jobs),
 )
@@ -54,6 +56,7 @@ def _known_to_every_template() -> dict[str, Any]:
         "degraded": mode.banner,
         "degraded_words": mode.banners,
         "fingerprint": written.fingerprint,
+        "due_at": lambda ticket: services().service_levels.due_at(ticket),
     }
 
 

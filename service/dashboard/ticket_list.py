@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlencode
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
 from service.api.services import services
 from service.dashboard.listing import Listing
 from service.domain.errors import InvalidInput, NotFound
@@ -9,12 +14,37 @@ from service.domain.model import Priority, TicketStatus
 from service.usecases.ports.tickets import TicketFilter
 
 FILTERS = ("q", "status", "priority", "agent", "overdue", "created_from", "created_to", "external_id", "customer_id")
+LABELS = {
+    "q": "Search",
+    "status": "Status",
+    "priority": "Priority",
+    "agent": "Agent",
+    "overdue": "Overdue",
+    "created_from": "Created from",
+    "created_to": "Created to",
+    "external_id": "External id",
+    "customer_id": "Customer's number",
+}
 SORTS = {"id": "Number", "subject": "Subject", "updated_at": "Last change"}
 
 
-def ticket_list() -> Listing:
-    """Read what the list is to show."""
-    return Listing(names=FILTERS, sorts=tuple(SORTS), default_sort="-id", endpoint="dashboard.tickets")
+def ticket_list(query: str | None = None) -> Listing:
+    """Read what the list is to show, from this request's address or from a query of one."""
+    args = request.args if query is None else MultiDict(parse_qsl(query))
+    return Listing(names=FILTERS, sorts=tuple(SORTS), default_sort="-id", endpoint="dashboard.tickets", args=args)
+
+
+def query_of(listing: Listing) -> str:
+    """Write a list's filters down as a query."""
+    return urlencode([(name, text) for name in FILTERS for text in listing.args.getlist(name) if text])
+
+
+def in_words(listing: Listing) -> list[tuple[str, str]]:
+    """Say which filters are set, and to what."""
+    given = {name: ", ".join(text for text in listing.args.getlist(name) if text) for name in FILTERS}
+    return [
+        (LABELS[name], text.replace("_", " ") if name == "status" else text) for name, text in given.items() if text
+    ]
 
 
 def wanted_tickets(listing: Listing) -> TicketFilter:

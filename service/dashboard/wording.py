@@ -50,6 +50,11 @@ def age(moment: datetime) -> str:
     return duration(max(0.0, (datetime.now(UTC) - moment).total_seconds()))
 
 
+def is_past(moment: datetime) -> bool:
+    """Say whether a moment has been."""
+    return moment <= datetime.now(UTC)
+
+
 def moment_words(moment: datetime) -> str:
     """Word a moment, in UTC; a script turns it into the reader's own time."""
     return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
@@ -62,6 +67,7 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 def install(app: Flask) -> None:
     """Give the words to the templates of an app."""
+    app.jinja_env.tests["past"] = is_past
     app.jinja_env.filters.update(
         words=words, duration=duration, cause_words=cause_words, age=age, moment_words=moment_words, counted=counted
     )

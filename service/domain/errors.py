@@ -38,6 +38,12 @@ class WrongCredentials(FairdealError):
     code = "wrong_credentials"
 
 
+class TooManyTries(FairdealError):
+    """Too many wrong passwords for this account, or from this address; `retry_after_s` says how long to wait."""
+
+    code = "too_many_tries"
+
+
 class Forbidden(FairdealError):
     """The caller's role does not allow this."""
 
@@ -108,6 +114,12 @@ class KeyReused(FairdealError):
     """The idempotency key belongs to another request."""
 
     code = "idempotency_key_reused"
+
+
+class PasswordsBusy(FairdealError):
+    """More passwords wait to be checked than the service has time for; `retry_after_s` says when to come back."""
+
+    code = "passwords_busy"
 
 
 class StoreUnavailable(FairdealError):

@@ -124,6 +124,10 @@ class InQueue:
     priority: Priority
 
 
+IN_QUEUE = {priority: InQueue(priority) for priority in Priority}
+"""The places there are in queues, made once: imports tell of thousands at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class InHand:
     """The place of a held ticket: an agent's hand."""
@@ -172,6 +176,26 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taker:
+    """What decides what an agent may be dealt, at one moment."""
+
+    id: int
+    level: Level
+    availability: Availability
+    is_active: bool
+    capacity: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandSeen:
+    """An agent and what they held at one moment, in creation order."""
+
+    agent: Taker
+    tickets: tuple[Ticket, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """Somebody a ticket was sold to; the email identifies them, in lower case."""
 
@@ -216,9 +240,10 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """One page of a list. `next` is the cursor of the page after it; `total` stops counting at 10,000."""
+    """One page of a list. `next` and `prev` lead to the pages beside it; `total` stops counting at 10,000."""
 
     items: tuple[T, ...]
     next: str | None
     total: int
     total_is_exact: bool
+    prev: str | None = None

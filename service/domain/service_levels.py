@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from service.domain.model import Priority, TicketEvent, TicketStatus
+from service.domain.model import Priority, Ticket, TicketEvent, TicketStatus
 from service.domain.policy import is_held
 
 UNRESOLVED = (TicketStatus.OPEN, TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS)
@@ -107,6 +107,19 @@ def measured(taken: Times, targets: Targets, priority: Priority) -> tuple[Measur
         _measure(taken.to_assignment_s, taken.age_s, targets.assign_s[priority]),
         _measure(taken.to_resolution_s, taken.age_s, targets.resolve_s[priority]),
     )
+
+
+def due_at(ticket: Ticket, targets: Targets) -> datetime | None:
+    """Say when a ticket that waits becomes overdue, as the filter of lists has it; None for one that waits no more.
+
+    Nobody has ever had a ticket whose epoch is 0.
+    """
+    if ticket.status not in UNRESOLVED:
+        return None
+    allowed_s = targets.resolve_s[ticket.priority]
+    if ticket.status is TicketStatus.OPEN and ticket.epoch == 0:
+        allowed_s = min(allowed_s, targets.assign_s[ticket.priority])
+    return ticket.created_at + timedelta(seconds=allowed_s)
 
 
 def _measure(took_s: float | None, age_s: float, target_s: int) -> Measure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from service.domain.errors import InvalidInput
@@ -23,6 +24,8 @@ MAX_NOTE = 1_000
 MAX_EXTERNAL_ID = 200
 """Characters of an external id, after trimming."""
 
+_PRIORITIES = {priority.value: priority for priority in Priority}
+
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that would break a line or cannot be stored: controls, lone surrogates, separators."""
 
@@ -30,6 +33,8 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 def clean_subject(value: object) -> str:
     """Trim a subject. Raises `InvalidInput` unless 1 to 200 characters on one line, at least one of them visible."""
     subject = _text("subject", value).strip()
+    if 0 < len(subject) <= MAX_SUBJECT and subject.isprintable():  # nearly all are, and this is told at once
+        return subject
     if not _is_visible(subject[: MAX_SUBJECT + 1]):
         raise InvalidInput(("subject", "must not be empty"))
     if len(subject) > MAX_SUBJECT:
@@ -67,6 +72,8 @@ def clean_remark(value: object) -> str:
 
 def parse_priority(value: object) -> Priority:
     """Read a priority in any case. Raises `InvalidInput` naming the three there are."""
+    if isinstance(value, str) and (known := _PRIORITIES.get(value)) is not None:
+        return known
     try:
         return Priority(_text("priority", value).strip().lower())
     except ValueError:
@@ -80,6 +87,8 @@ def clean_external_id(value: object) -> str | None:
     """
     is_number = isinstance(value, int) and not isinstance(value, bool)
     external_id = _text("external_id", str(value) if is_number else value).strip()
+    if len(external_id) <= MAX_EXTERNAL_ID and external_id.isprintable():
+        return external_id or None
     if len(external_id) > MAX_EXTERNAL_ID:
         raise InvalidInput(("external_id", f"must be at most {MAX_EXTERNAL_ID} characters, not {len(external_id)}"))
     if any(unicodedata.category(character) in _UNPRINTABLE for character in external_id):
@@ -91,6 +100,13 @@ def clean_row(
     *, subject: object, description: object, priority: object, external_id: object
 ) -> tuple[str, str, Priority, str | None]:
     """Apply the rules of a ticket at once. Raises one `InvalidInput` that names every bad field."""
+    with suppress(InvalidInput):  # good rows are many, and errors are gathered only where there is one
+        return (
+            clean_subject(subject),
+            clean_description(description),
+            parse_priority(priority),
+            clean_external_id(external_id),
+        )
     errors: list[tuple[str, str]] = []
     cleaned_subject = _collect(clean_subject, subject, errors)
     cleaned_description = _collect(clean_description, description, errors)
@@ -113,8 +129,19 @@ def _is_visible(text: str) -> bool:
 
 
 def _check_storable(field: str, text: str) -> None:
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if "\0" in text or not _is_encodable(text):
         raise InvalidInput((field, "must not contain NUL or half of a surrogate pair"))
+
+
+def _is_encodable(text: str) -> bool:
+    """Say whether the text is without lone surrogates, the only characters that UTF-8 has no bytes for."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _collect(rule: Callable[[object], T], value: object, errors: list[tuple[str, str]]) -> T | None:

@@ -14,16 +14,16 @@ from enum import StrEnum
 from typing import cast
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 
+from service import origin
 from service.domain.errors import QueueUnavailable
+from service.redis_servers import clients
 
 JOB_TIMEOUT_S = 600
 RESULT_TTL_S = 0
@@ -49,15 +49,8 @@ def queue_name(prefix: str, lane: Lane = Lane.WORK) -> str:
 
 
 def make_job_client(url: str, *, timeout_ms: int) -> Redis:
-    """Make a client as RQ needs it: bytes, no retries of its own."""
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_ms / 1000,
-        socket_connect_timeout=timeout_ms / 1000,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-        protocol=2,
-    )
+    """Make a client as RQ needs it: bytes, no retries of its own. Raises `ValueError` for a Cluster, as RQ has none."""
+    return clients.make_client(url, timeout_ms=timeout_ms, text=False)
 
 
 Arguments = tuple[str | int | bool | None, ...]
@@ -145,6 +138,7 @@ def _enqueue(queue: Queue, name: str, args: Arguments, *, job_id: str | None, at
         timeout=JOB_TIMEOUT_S,
         result_ttl=RESULT_TTL_S,
         failure_ttl=FAILURE_TTL_S,
+        meta=origin.told(),
     )
 
 

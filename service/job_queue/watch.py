@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 from redis import Redis
 from rq import Queue, Worker
@@ -11,6 +12,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.utils import utcparse
 from rq.worker import BaseWorker
 
 from service.job_queue import Lane, errors_as_facts, queue_name, sweep
@@ -98,7 +100,21 @@ def _lane(lane: Lane, queue: Queue) -> LaneState:
         waiting=queue.count,
         running=StartedJobRegistry(queue=queue).get_job_count(cleanup=False),
         failed=FailedJobRegistry(queue=queue).get_job_count(cleanup=False),
+        oldest_waiting_s=_waited_s(queue),
     )
+
+
+def _waited_s(queue: Queue) -> float:
+    """See when the job was enqueued that is next; one that has just been taken has not waited."""
+    next_id = cast("bytes | None", queue.connection.lindex(queue.key, 0))
+    if next_id is None:
+        return 0.0
+    enqueued_at = cast("bytes | None", queue.connection.hget(Job.key_for(next_id.decode()), "enqueued_at"))
+    try:
+        since = utcparse((enqueued_at or b"").decode())
+    except ValueError:  # its hash is gone, or holds something else
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - since).total_seconds())
 
 
 def _worker(worker: BaseWorker, lane: Lane) -> WorkerState:

@@ -4,26 +4,36 @@ The agent's row is locked first, and its free room is read from the locked row: 
 would read the snapshot, which may be older than the lock, and overshoot the cap. The tickets are then locked by id and
 looked at again under the lock; only what is open, undeleted and fit for the agent's level is taken, in the order asked.
 History and the claim's own row are written by the same statement, so that there is no half of an assignment.
+
+The whole hand comes with the answer: what was taken, and what the snapshot shows besides. Every change of a hand
+writes the agent's row, so the snapshot's hand is the one under the lock where the row that was locked is the version
+that the snapshot has; elsewhere no hand is told, and it has to be read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from service.domain.errors import AgentAway, AgentInactive, Conflict, NotFound
 from service.domain.model import Availability, Cause, Level, Priority, QueuedTicket
 from service.domain.policy import QUEUES_BY_LEVEL
+from service.store.prepared import Prepared
+from service.store.rows import HELD_SQL, TICKET_SQL, hand_from
 from service.usecases.ports.tickets import Claimed
+
+_SENIOR_TAKES = [priority.value for priority in QUEUES_BY_LEVEL[Level.SENIOR]]
+_JUNIOR_TAKES = [priority.value for priority in QUEUES_BY_LEVEL[Level.JUNIOR]]
 
 RESTLESS_S = 10
 """How long after a change of a ticket hints about it may still be on their way to the queue."""
 
-CLAIM = text("""
+_CLAIM = f"""
 WITH me AS MATERIALIZED (
-    SELECT id, level, availability, is_active, capacity - held AS room,
+    SELECT ctid AS version, id, level, availability, is_active, capacity - held AS room,
            auto_assign OR :cause <> 'dispatch' AS is_willing
     FROM agents
     WHERE id = :agent_id
@@ -50,7 +60,13 @@ taken AS (
     SET status = 'assigned', agent_id = me.id, epoch = t.epoch + 1, assigned_at = now(), updated_at = now()
     FROM ranked, me
     WHERE t.id = ranked.id AND t.status = 'open' AND ranked.rank <= least(me.room, CAST(:limit AS integer))
-    RETURNING t.id, t.epoch, ranked.rank
+    RETURNING ranked.rank, {TICKET_SQL}
+),
+hand AS (
+    SELECT {TICKET_SQL} FROM tickets t
+    WHERE t.agent_id = :agent_id AND t.status IN ({HELD_SQL}) AND t.deleted_at IS NULL
+    UNION ALL
+    SELECT {TICKET_SQL} FROM taken t
 ),
 history AS (
     INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, actor_id, epoch)
@@ -62,12 +78,30 @@ ledger AS (
     SELECT :claim_id, me.id, array_agg(taken.id ORDER BY taken.rank) FROM taken, me GROUP BY me.id
 )
 SELECT me.level, me.availability, me.is_active, me.is_willing, me.room,
-       coalesce((SELECT array_agg(id ORDER BY rank) FROM taken), '{}') AS taken,
-       coalesce((SELECT array_agg(id ORDER BY rank) FROM ranked), '{}') AS fit,
-       coalesce((SELECT array_agg(priority ORDER BY rank) FROM ranked), '{}') AS priorities,
-       coalesce((SELECT array_agg(id ORDER BY rank) FROM taken JOIN fit USING (id) WHERE restless), '{}') AS restless
+       coalesce((SELECT array_agg(id ORDER BY rank) FROM taken), '{{}}') AS taken,
+       coalesce((SELECT array_agg(id ORDER BY rank) FROM ranked), '{{}}') AS fit,
+       coalesce((SELECT array_agg(priority ORDER BY rank) FROM ranked), '{{}}') AS priorities,
+       coalesce((SELECT array_agg(id ORDER BY rank) FROM taken JOIN fit USING (id) WHERE restless), '{{}}') AS restless,
+       CASE WHEN :cause = 'fetch' AND me.version = (SELECT ctid FROM agents WHERE id = :agent_id)
+            THEN (SELECT coalesce(json_agg(json_build_array({TICKET_SQL}) ORDER BY t.id)::text, '[]') FROM hand t)
+       END AS hand
 FROM me
-""")
+"""  # noqa: S608 - the columns and states are our own
+
+CLAIM = text(_CLAIM)
+PREPARED_CLAIM = Prepared(
+    "claim",
+    _CLAIM,
+    agent_id="bigint",
+    ticket_ids="bigint[]",
+    limit="integer",
+    claim_id="uuid",
+    cause="text",
+    actor_id="bigint",
+    senior_takes="text[]",
+    junior_takes="text[]",
+    restless_s="integer",
+)
 
 # With `priority = :priority ORDER BY id` the primary key gives the order too, and the planner, which takes open tickets
 # to lie everywhere among the sold ones, walks it through years of history. Only tickets_open_idx gives this order.
@@ -82,46 +116,68 @@ FOR NO KEY UPDATE SKIP LOCKED
 LOCK_AGENT = text("SELECT level, capacity - held AS room FROM agents WHERE id = :agent_id FOR NO KEY UPDATE")
 
 
+class _Verdict(NamedTuple):
+    """What the statement answers, column by column; `hand` is what `hand_from` reads."""
+
+    level: str
+    availability: str
+    is_active: bool
+    is_willing: bool
+    room: int
+    taken: list[int]
+    fit: list[int]
+    priorities: list[str]
+    restless: list[int]
+    hand: str | None
+
+
 def claim(
-    connection: Connection, *, claim_id: UUID, agent_id: int, ticket_ids: Sequence[int], limit: int, cause: Cause
+    engine: Engine, *, claim_id: UUID, agent_id: int, ticket_ids: Sequence[int], limit: int, cause: Cause
 ) -> Claimed:
     """Assign those of the tickets that are open and fit, in the order given, up to the agent's room and `limit`.
 
     Raises `NotFound` (no such agent), `AgentInactive`, `AgentAway`, and for the cause `dispatch` `Conflict` when the
     agent takes no tickets they did not ask for.
     """
-    row = connection.execute(
-        CLAIM,
-        {
-            "agent_id": agent_id,
-            "ticket_ids": list(ticket_ids),
-            "limit": limit,
-            "claim_id": claim_id,
-            "cause": cause.value,
-            "actor_id": agent_id if cause is Cause.FETCH else None,
-            "senior_takes": [priority.value for priority in QUEUES_BY_LEVEL[Level.SENIOR]],
-            "junior_takes": [priority.value for priority in QUEUES_BY_LEVEL[Level.JUNIOR]],
-            "restless_s": RESTLESS_S,
-        },
-    ).one_or_none()
+    found = PREPARED_CLAIM.rows(engine, _values(str(claim_id), agent_id, ticket_ids, limit, cause))
+    return _claimed(found[0] if found else None, agent_id, ticket_ids)
+
+
+def _values(claim_id: object, agent_id: int, ticket_ids: Sequence[int], limit: int, cause: Cause) -> dict[str, Any]:
+    return {
+        "agent_id": agent_id,
+        "ticket_ids": list(ticket_ids),
+        "limit": limit,
+        "claim_id": claim_id,
+        "cause": cause.value,
+        "actor_id": agent_id if cause is Cause.FETCH else None,
+        "senior_takes": _SENIOR_TAKES,
+        "junior_takes": _JUNIOR_TAKES,
+        "restless_s": RESTLESS_S,
+    }
+
+
+def _claimed(row: Sequence[Any] | None, agent_id: int, ticket_ids: Sequence[int]) -> Claimed:
     if row is None:
         raise NotFound(f"There is no agent {agent_id}")
-    if not row.is_active:
+    said = _Verdict(*row)
+    if not said.is_active:
         raise AgentInactive("This agent is deactivated and gets no tickets; an admin can activate them again")
-    if row.availability != Availability.AVAILABLE:
+    if said.availability != Availability.AVAILABLE:
         raise AgentAway("You are away and get no new tickets; set your availability to 'available' first")
-    if not row.is_willing:
+    if not said.is_willing:
         raise Conflict(f"Agent {agent_id} takes no tickets they did not ask for")
     fit = {
         ticket_id: QueuedTicket(ticket_id, Priority(priority))
-        for ticket_id, priority in zip(row.fit, row.priorities, strict=True)
+        for ticket_id, priority in zip(said.fit, said.priorities, strict=True)
     }
-    taken = set(row.taken)
+    taken = set(said.taken)
     return Claimed(
-        assigned=tuple(fit[ticket_id] for ticket_id in row.taken),
+        assigned=tuple(fit[ticket_id] for ticket_id in said.taken),
         cut=tuple(ticket for ticket_id, ticket in fit.items() if ticket_id not in taken),
         refused=tuple(ticket_id for ticket_id in ticket_ids if ticket_id not in fit),
-        restless=tuple(fit[ticket_id] for ticket_id in row.restless),
+        restless=tuple(fit[ticket_id] for ticket_id in said.restless),
+        hand=None if said.hand is None else hand_from(said.hand),
     )
 
 
@@ -147,4 +203,5 @@ def claim_oldest(
             still = wanted - len(found) if limits is None else min(wanted - len(found), limits.get(priority, 0))
             if still > 0:
                 found += connection.execute(OLDEST, {"priority": priority.value, "wanted": still}).scalars()
-    return claim(connection, claim_id=claim_id, agent_id=agent_id, ticket_ids=found, limit=limit, cause=cause)
+    row = connection.execute(CLAIM, _values(claim_id, agent_id, found, limit, cause)).one_or_none()
+    return _claimed(row, agent_id, found)

@@ -69,9 +69,9 @@ class PostgresAssignments:
         cause: Cause = Cause.FETCH,
     ) -> Claimed:
         """Ask the arbiter about popped tickets: one statement, one round trip, one commit."""
-        with _one_try(), statement(self._engine) as connection:
+        with _one_try():
             return arbiter.claim(
-                connection,
+                self._engine,
                 claim_id=claim_id,
                 agent_id=agent_id,
                 ticket_ids=[ticket.id for ticket in popped],

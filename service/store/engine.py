@@ -33,32 +33,43 @@ OUTSIDE_OF_SQLALCHEMY = (psycopg2.OperationalError, psycopg2.InterfaceError)
 ANSWER_GRACE_S = 2.0
 """How much longer than a statement may run its answer may take to arrive."""
 
+PREPARES = "fairdeal_prepares"
+"""The engine's option that says whether `service.store.prepared` prepares its statements."""
+
 
 def make_engine(
-    url: str, *, statement_timeout_ms: int, pool_size: int, application_name: str, watched: bool = True
+    url: str,
+    *,
+    statement_timeout_ms: int,
+    pool_size: int,
+    application_name: str,
+    watched: bool = True,
+    prepares: bool = True,
+    pooled: bool = False,
 ) -> Engine:
     """Make an engine that connects on first use.
 
     `pool_size` is the number of threads that may use it at once. A statement is given `statement_timeout_ms`, a lock
     the same, a connection two seconds. Keepalives notice a vanished server within about ten seconds, and an engine that
     is `watched` gives up a connection that lives and says nothing, two seconds after the statement's own timeout.
+    Without `prepares`, no statement is kept on the server. A `pooled` engine goes by way of a pooler that may give each
+    transaction another connection: nothing is kept there, and each transaction says again how long it may take, in the
+    message of its first statement.
     """
-    watch = Watch(statement_timeout_ms / 1000 + ANSWER_GRACE_S)
+    limits = _limits(statement_timeout_ms)
+    watch = Watch(statement_timeout_ms / 1000 + ANSWER_GRACE_S, preface=_as_preface(limits) if pooled else "")
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=2,
         pool_timeout=statement_timeout_ms / 1000,
         pool_use_lifo=True,
+        execution_options={PREPARES: prepares and not pooled},
         connect_args={
             **({"connection_factory": watch.connection} if watched else {}),
             "connect_timeout": 2,
             "application_name": application_name,
-            "options": (
-                f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={statement_timeout_ms} "
-                f"-c idle_in_transaction_session_timeout={2 * statement_timeout_ms} -c timezone=UTC "
-                r"-c default_transaction_isolation=read\ committed"
-            ),
+            **({} if pooled else {"options": _as_options(limits)}),
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
@@ -67,6 +78,26 @@ def make_engine(
     )
     event.listen(engine, "checkout", _refuse_hung_up)
     return engine
+
+
+def _limits(statement_timeout_ms: int) -> dict[str, str]:
+    return {
+        "statement_timeout": str(statement_timeout_ms),
+        "lock_timeout": str(statement_timeout_ms),
+        "idle_in_transaction_session_timeout": str(2 * statement_timeout_ms),
+        "timezone": "UTC",
+    }
+
+
+def _as_options(limits: dict[str, str]) -> str:
+    """Write settings of a session as libpq sends them when it connects."""
+    settings = {**limits, "default_transaction_isolation": r"read\ committed"}
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+
+def _as_preface(limits: dict[str, str]) -> str:
+    """Write settings of a transaction as statements."""
+    return "".join(f"SET LOCAL {name} = '{value}'; " for name, value in limits.items())
 
 
 def _refuse_hung_up(connection: Any, _record: object, _lent: object) -> None:
@@ -82,7 +113,8 @@ def _refuse_hung_up(connection: Any, _record: object, _lent: object) -> None:
 
 
 @contextmanager
-def _errors_as_facts() -> Iterator[None]:
+def errors_as_facts() -> Iterator[None]:
+    """Raise `StoreUnavailable` for whatever says that PostgreSQL does not answer, or cannot do this just now."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout, *OUTSIDE_OF_SQLALCHEMY) as exc:
@@ -111,12 +143,12 @@ def statement(engine: Engine) -> Iterator[Connection]:
 
     Raises `StoreUnavailable` when PostgreSQL does not answer; what was under way may have been committed.
     """
-    with _errors_as_facts(), _lent(engine) as connection:
+    with errors_as_facts(), _lent(engine) as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Lend a connection in a transaction, committed at the end. Raises as `statement` does."""
-    with _errors_as_facts(), _lent(engine) as connection, connection.begin():
+    with errors_as_facts(), _lent(engine) as connection, connection.begin():
         yield connection

@@ -1,12 +1,14 @@
-"""Rows of a file made into tickets: one statement for a batch, which passes over those that are there already."""
+"""Rows of a file made into tickets: copied a batch at a time, but for those that are there already."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
 from service.domain.model import Cause
+from service.store.copying import copied
 from service.usecases.ports.tickets import ImportedTicket, TicketDraft
 
 LOCK_KEY = 0x696D_706F  # "impo"; an advisory lock of this number is held while a batch with external ids is written
@@ -44,8 +46,46 @@ def import_drafts(
 
     Runs in the caller's transaction.
     """
-    if any(draft.external_id is not None for draft in drafts):
-        connection.execute(LOCK)
+    external_ids = [draft.external_id for draft in drafts if draft.external_id is not None]
+    if not external_ids:
+        return [ImportedTicket(ticket_id, True) for ticket_id in copied(connection, drafts, actor_id=actor_id)]
+    connection.execute(LOCK)
+    known = named(connection, external_ids)
+    try:
+        with connection.begin_nested():
+            return _copy_new(connection, drafts, known, actor_id=actor_id)
+    except UniqueViolation:  # a ticket with one of these external ids was created by hand at this very moment
+        return _inserted(connection, drafts, actor_id=actor_id)
+
+
+def _copy_new(
+    connection: Connection, drafts: Sequence[TicketDraft], known: dict[str, int], *, actor_id: int | None
+) -> list[ImportedTicket]:
+    """Copy those whose external ids are neither `known` nor on an earlier draft."""
+    new: list[TicketDraft] = []
+    first_seen = set(known)
+    for draft in drafts:
+        if draft.external_id is None:
+            new.append(draft)
+        elif draft.external_id not in first_seen:
+            first_seen.add(draft.external_id)
+            new.append(draft)
+    ids = iter(copied(connection, new, actor_id=actor_id))
+    imported: list[ImportedTicket] = []
+    for draft in drafts:
+        name = draft.external_id
+        if name is not None and name in known:
+            imported.append(ImportedTicket(known[name], False))
+            continue
+        ticket_id = next(ids)
+        imported.append(ImportedTicket(ticket_id, True))
+        if name is not None:
+            known[name] = ticket_id
+    return imported
+
+
+def _inserted(connection: Connection, drafts: Sequence[TicketDraft], *, actor_id: int | None) -> list[ImportedTicket]:
+    """Write them by a statement that waits for whoever is creating the same ticket, and then passes over it."""
     created = connection.execute(
         IMPORT,
         {
@@ -63,11 +103,11 @@ def import_drafts(
     imported: list[ImportedTicket] = []
     for draft in drafts:
         if draft.external_id is None:
-            imported.append(ImportedTicket(next(unnamed), is_new=True))
+            imported.append(ImportedTicket(next(unnamed), True))
         else:
             # Taken out at its first row: the same external id on a later one is there already.
             ticket_id = new.pop(draft.external_id, None)
-            imported.append(ImportedTicket(known[draft.external_id], is_new=ticket_id is not None))
+            imported.append(ImportedTicket(known[draft.external_id], ticket_id is not None))
     return imported
 
 

@@ -1,6 +1,7 @@
 """Pages by keyset: rows in the order of (sort column, id), each page beginning after the last row of the one before.
 
-A cursor is base64 of `[sort, value, id]` in JSON: it says where the last row stood, and for which sort that holds.
+A cursor is base64 of `[sort, value, id]` in JSON: it says where a row stood, and for which sort that holds. The page
+lies after that row, or before it where a fourth item is `true`: the same walk in the opposite order, turned round.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -47,6 +48,19 @@ class _Order:
     id_column: ColumnElement[Any]
     descending: bool
 
+    def turned(self) -> _Order:
+        """Walk the other way; the cursors stay those of the same sort."""
+        return replace(self, descending=not self.descending)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a row stood, and on which side of it the page lies."""
+
+    value: Any
+    row_id: int
+    is_before: bool
+
 
 def keyset_page(
     connection: Connection,
@@ -66,18 +80,29 @@ def keyset_page(
     if not 1 <= request.limit <= MAX_LIMIT:
         raise InvalidInput(("limit", f"must be between 1 and {MAX_LIMIT}"))
     order = _order(request.sort, columns, id_column)
-    wanted = select
-    if request.cursor is not None:
-        wanted = wanted.where(_after(order, *_decode(request.cursor, order)))
-    rows = connection.execute(_sorted(wanted, order).limit(request.limit + 1)).all()
-    more, rows = len(rows) > request.limit, rows[: request.limit]
-    total = len(rows) if request.cursor is None and not more else _count(connection, select)
+    place = None if request.cursor is None else _decode(request.cursor, order)
+    rows, more = _walk(connection, select, order, place, limit=request.limit)
+    total = _total(connection, select, request, len(rows), is_whole=place is None and not more)
+    is_before = place is not None and place.is_before
     return Page(
         items=tuple(build(row) for row in rows),
-        next=_encode(order, rows[-1]) if more else None,
+        next=_encode(order, rows[-1]) if rows and (more or is_before) else None,
+        prev=_encode(order, rows[0], is_before=True) if rows and (more if is_before else place is not None) else None,
         total=min(total, COUNT_LIMIT),
-        total_is_exact=total <= COUNT_LIMIT,
+        total_is_exact=request.is_counted and total <= COUNT_LIMIT,
     )
+
+
+def _walk(
+    connection: Connection, wanted: Select[Any], order: _Order, place: _Place | None, *, limit: int
+) -> tuple[list[Row[Any]], bool]:
+    """Read the rows beside a place (None: the first ones) in the list's order, and whether there are more that way."""
+    way = order.turned() if place is not None and place.is_before else order
+    if place is not None:
+        wanted = wanted.where(_after(way, place.value, place.row_id))
+    found = connection.execute(_sorted(wanted, way).limit(limit + 1)).all()
+    rows = list(found[:limit])
+    return (rows if way is order else rows[::-1]), len(found) > limit
 
 
 def _order(sort: str, columns: Mapping[str, ColumnElement[Any]], id_column: ColumnElement[Any]) -> _Order:
@@ -110,6 +135,12 @@ def _after(order: _Order, value: Any, last_id: int) -> ColumnElement[bool]:
     return or_(here > there, column.is_(None)) if getattr(column, "nullable", True) else here > there
 
 
+def _total(connection: Connection, wanted: Select[Any], request: PageRequest, rows: int, *, is_whole: bool) -> int:
+    if not request.is_counted:
+        return 0
+    return rows if is_whole else _count(connection, wanted)
+
+
 def _count(connection: Connection, wanted: Select[Any]) -> int:
     """Count rows, one beyond `COUNT_LIMIT` at the most, so that a large table costs no more than a small one."""
     some: Select[Any] = wanted.with_only_columns(literal_column("1"), maintain_column_froms=True).order_by(None)
@@ -117,22 +148,24 @@ def _count(connection: Connection, wanted: Select[Any]) -> int:
     return connection.execute(counted).scalar_one()
 
 
-def _encode(order: _Order, row: Row[Any]) -> str:
+def _encode(order: _Order, row: Row[Any], *, is_before: bool = False) -> str:
     value = row._mapping[order.column]
     if isinstance(value, datetime):
         value = value.isoformat()
-    text = json.dumps([order.sort, value, row._mapping[order.id_column]], separators=(",", ":"))
+    place = [order.sort, value, row._mapping[order.id_column], *([True] if is_before else [])]
+    text = json.dumps(place, separators=(",", ":"))
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, order: _Order) -> tuple[Any, int]:
-    """Read the last row's value and id from a cursor, trusting nothing in it."""
+def _decode(cursor: str, order: _Order) -> _Place:
+    """Read a place from a cursor, trusting nothing in it."""
     refusal = InvalidInput(("cursor", "is not one this list gave out; leave it away to start at the beginning"))
     try:
-        made_for, value, last_id = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        made_for, value, row_id, *before = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if made_for != order.sort:
             raise InvalidInput(("cursor", f"was made for another sort than {order.sort!r}"))
-        return _typed(value, order.column.type.python_type), _typed_id(last_id)
+        typed = _typed(value, order.column.type.python_type)
+        return _Place(value=typed, row_id=_typed_id(row_id), is_before=_is_before(before))
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
         raise refusal from exc
 
@@ -153,6 +186,12 @@ def _typed(value: Any, wanted: type[object]) -> Any:
     if isinstance(value, str) and b"\0" in value.encode():  # encode() refuses surrogates, which no database takes
         raise ValueError("NUL in a text")
     return value
+
+
+def _is_before(side: list[Any]) -> bool:
+    if side and (len(side) > 1 or side[0] is not True):
+        raise ValueError("neither after the row nor before it")
+    return bool(side)
 
 
 def _typed_id(value: Any) -> int:

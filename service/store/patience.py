@@ -19,7 +19,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, ISOLATION_LEVEL_READ_COMMITTED
+from psycopg2.extensions import (
+    ISOLATION_LEVEL_AUTOCOMMIT,
+    ISOLATION_LEVEL_READ_COMMITTED,
+    TRANSACTION_STATUS_IDLE,
+)
 from psycopg2.extensions import connection as psycopg2_connection
 from psycopg2.extensions import cursor as psycopg2_cursor
 
@@ -34,9 +38,13 @@ class Watch:
     One for each engine, and like the engine's pool not to be shared across a fork.
     """
 
-    def __init__(self, patience_s: float) -> None:
-        """Make a watch that gives PostgreSQL `patience_s` seconds for each answer."""
+    def __init__(self, patience_s: float, *, preface: str = "") -> None:
+        """Make a watch that gives PostgreSQL `patience_s` seconds for each answer.
+
+        `preface` goes before the first statement of each transaction, in the same message.
+        """
         self._patience_s = patience_s
+        self.preface = preface
         self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._waiting: dict[int, tuple[float, int]] = {}
@@ -116,8 +124,16 @@ class WatchedCursor(psycopg2_cursor):  # type: ignore[misc]
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - psycopg2's name for it
         """Execute, or find the connection lost."""
-        with self.connection.waiting():
+        connection = self.connection
+        if connection.watch.preface and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+            query = connection.watch.preface + query
+        with connection.waiting():
             super().execute(query, vars)
+
+    def copy_expert(self, sql: Any, file: Any, size: int = 65_536) -> None:
+        """Copy rows, or find the connection lost."""
+        with self.connection.waiting():
+            super().copy_expert(sql, file, size)
 
 
 def _shut_down(descriptor: int) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, text
 
-from service.domain.model import InHand, InQueue, Place, Priority
+from service.domain.model import IN_QUEUE, InHand, Place, Priority
 from service.store.engine import statement
 
 PLACES = text("""
 SELECT id, priority, agent_id FROM tickets
 WHERE id = ANY (CAST(:ids AS bigint[])) AND status IN ('open', 'assigned', 'in_progress') AND deleted_at IS NULL
 """)
+
+
+_IN_QUEUE = {priority.value: IN_QUEUE[priority] for priority in Priority}
 
 
 class PostgresPlaces:
@@ -26,5 +29,6 @@ class PostgresPlaces:
         with statement(self._engine) as connection:
             found = connection.execute(PLACES, {"ids": list(ids)}).all()
         return {
-            row.id: InQueue(Priority(row.priority)) if row.agent_id is None else InHand(row.agent_id) for row in found
+            ticket_id: _IN_QUEUE[priority] if agent_id is None else InHand(agent_id)
+            for ticket_id, priority, agent_id in found
         }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import ColumnElement, func
 
 from service.domain.errors import NotFound
 from service.domain.history import QUIET
-from service.domain.model import Cause, Priority, Ticket, TicketEvent, TicketStatus
+from service.domain.model import HELD, Cause, Priority, Ticket, TicketEvent, TicketStatus
 from service.store.tables import ticket_events, tickets
 
 MAX_BIGINT = 2**63 - 1
@@ -19,8 +21,20 @@ TICKET_COLUMNS = tuple(
 )
 """What `ticket` reads, in the order of the table."""
 
+TICKET_SQL = ", ".join(f"t.{column.name}" for column in TICKET_COLUMNS)
+"""The same for a statement that calls its tickets `t`."""
+
 EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name not in {"operation_id", "xact"})
 """What `event` reads, in the order of the table."""
+
+_TICKET_NAMES = tuple(column.name for column in TICKET_COLUMNS)
+_PRIORITIES = {priority.value: priority for priority in Priority}
+_STATUSES = {status.value: status for status in TicketStatus}
+
+_TIMES = tuple(place for place, name in enumerate(_TICKET_NAMES) if name.endswith("_at"))
+
+HELD_SQL = ", ".join(f"'{status.value}'" for status in sorted(HELD))
+"""The states of held tickets for a list in SQL."""
 
 NOW: ColumnElement[Any] = func.now()
 
@@ -37,13 +51,42 @@ def existing_id(value: int, noun: str) -> int:
 
 def ticket(row: Mapping[Any, Any]) -> Ticket:
     """Build a ticket from a row of `TICKET_COLUMNS`."""
+    return ticket_of([row[name] for name in _TICKET_NAMES])
+
+
+def ticket_of(values: Sequence[Any]) -> Ticket:
+    """Build a ticket from the values of `TICKET_COLUMNS`: by name, for fifteen of these are built for each fetch."""
+    (
+        ticket_id, subject, description, priority, status, agent_id, created_by, customer_id,
+        epoch, created_at, updated_at, assigned_at, resolved_at, sold_at, external_id,
+    ) = values  # fmt: skip
     return Ticket(
-        **{
-            **row,
-            "priority": Priority(row["priority"]),
-            "status": TicketStatus(row["status"]),
-        }
+        id=ticket_id,
+        subject=subject,
+        description=description,
+        priority=_PRIORITIES[priority],
+        status=_STATUSES[status],
+        agent_id=agent_id,
+        created_by=created_by,
+        customer_id=customer_id,
+        epoch=epoch,
+        created_at=created_at,
+        updated_at=updated_at,
+        assigned_at=assigned_at,
+        resolved_at=resolved_at,
+        sold_at=sold_at,
+        external_id=external_id,
     )
+
+
+def hand_from(text: str) -> tuple[Ticket, ...]:
+    """Build tickets from a JSON list of lists of the values of `TICKET_COLUMNS`."""
+    tickets: list[list[Any]] = orjson.loads(text)
+    for values in tickets:
+        for place in _TIMES:
+            if values[place] is not None:
+                values[place] = datetime.fromisoformat(values[place])
+    return tuple(map(ticket_of, tickets))
 
 
 def event(row: Mapping[Any, Any]) -> TicketEvent:

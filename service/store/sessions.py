@@ -11,7 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Update, Uuid, bindparam, func, insert, select, update
 
-from service.domain.model import Principal, Role
+from service.domain.model import HandSeen, Principal, Role
+from service.store import openings
 from service.store.engine import statement, transaction
 from service.store.rows import NOW
 from service.store.tables import sessions, users
@@ -137,6 +138,10 @@ class PostgresSessions:
         if row is None:
             return None
         return Principal(user_id=row.id, username=row.username, role=Role(row.role), session_id=session_id)
+
+    def principal_and_hand(self, session_id: UUID) -> tuple[Principal, HandSeen | None] | None:
+        """Read who is calling, and what they hold."""
+        return openings.principal_and_hand(self._engine, session_id)
 
 
 def _ending(user_id: int, except_session: UUID | None) -> Update:

@@ -40,6 +40,7 @@ from service.store.sample_table import samples as samples
 from service.store.schema import Xid8 as Xid8
 from service.store.schema import metadata as metadata
 from service.store.schema import one_of, timestamp
+from service.store.try_table import password_tries as password_tries
 from service.store.webhook_tables import webhook_deliveries as webhook_deliveries
 from service.store.webhook_tables import webhooks as webhooks
 

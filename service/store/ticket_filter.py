@@ -45,6 +45,8 @@ def _in_time(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
         yield tickets.c.created_at >= wanted.created_after
     if wanted.created_before is not None:
         yield tickets.c.created_at < wanted.created_before
+    if wanted.unchanged_since is not None:
+        yield tickets.c.updated_at <= wanted.unchanged_since
 
 
 def _in_hand(wanted: TicketFilter, targets: Targets) -> Iterator[ColumnElement[bool]]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 
 from service.domain.errors import AlreadyExists
-from service.domain.model import Cause, Page, Ticket, TicketEvent
+from service.domain.model import HELD, Cause, Page, Ticket, TicketEvent, TicketStatus
 from service.domain.service_levels import DEFAULT_TARGETS, Targets
 from service.store import import_jobs, imports, moves, rows
 from service.store.engine import statement, transaction
@@ -19,7 +19,7 @@ from service.store.ticket_filter import filtered
 from service.store.uniqueness import taken_values_as_facts
 from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
-from service.usecases.ports.tickets import ImportedTicket, TicketChanges, TicketDraft, TicketFilter
+from service.usecases.ports.tickets import ImportedTicket, TicketChanges, TicketCount, TicketDraft, TicketFilter
 
 _COLUMNS = ", ".join(f"t.{column.name}" for column in rows.TICKET_COLUMNS)
 
@@ -128,6 +128,20 @@ class PostgresTickets:
                 request=request,
                 build=lambda row: rows.ticket(row._mapping),
             )
+
+    def count(self, wanted: TicketFilter) -> TicketCount:
+        """Count in one snapshot."""
+        held = tickets.c.agent_id.distinct()
+        of_status = {status: func.count().filter(tickets.c.status == status.value) for status in TicketStatus}
+        holders = func.count(held).filter(tickets.c.status.in_([status.value for status in HELD]))
+        columns = [column.label(status.value) for status, column in of_status.items()]
+        query = filtered(wanted, self._targets).with_only_columns(
+            rows.NOW.label("at"), holders.label("holders"), *columns, maintain_column_froms=True
+        )
+        with statement(self._engine) as connection:
+            row = connection.execute(query).mappings().one()
+        by_status = {status: int(row[status.value]) for status in TicketStatus}
+        return TicketCount(by_status=by_status, holders=row["holders"], at=row["at"])
 
     def walk(self, wanted: TicketFilter, *, size: int) -> Iterator[list[Ticket]]:
         """Read page after page by the primary key; no connection is kept between two pages."""

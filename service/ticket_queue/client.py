@@ -6,33 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from service.domain.errors import QueueUnavailable
+from service.redis_servers import clients
+from service.ticket_queue.keys import Keys
 
-MAX_CONNECTIONS = 1_024
-"""Far above the threads of a process, which are what bounds connections: redis-py's own 100 fails the next thread."""
 
+def make_client(url: str, *, timeout_ms: int, keys: Keys | None = None) -> Redis:
+    """Make a client that connects on first use and never repeats a command by itself; for a Cluster, name the `keys`.
 
-def make_client(url: str, *, timeout_ms: int) -> Redis:
-    """Make a client that connects on first use and never repeats a command by itself.
-
-    redis-py retries by default; where only the reply was lost, that runs a script twice.
+    Raises `ValueError` for a bad address.
     """
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_ms / 1000,
-        socket_connect_timeout=timeout_ms / 1000,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-        max_connections=MAX_CONNECTIONS,
-        health_check_interval=0,
-        decode_responses=True,
-        encoding_errors="backslashreplace",
-        protocol=2,
-    )
+    key = None if keys is None else keys.generation
+    return clients.make_client(url, timeout_ms=timeout_ms, text=True, key=key)
 
 
 @contextmanager

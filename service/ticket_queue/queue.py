@@ -45,6 +45,11 @@ class RedisTicketQueue:
         self._keys = keys
         self._breaker = breaker or CircuitBreaker()
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Say whether Redis is not being asked, as it has failed this process."""
+        return self._breaker.is_open
+
     @contextmanager
     def _calling(self) -> Iterator[None]:
         with errors_as_facts(), self._breaker.guard():

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from service.domain.errors import AgentAway, AgentInactive, InvalidInput, NotFound
-from service.domain.model import MAX_CAPACITY, Agent, Availability, Cause, Ticket
+from service.domain.model import MAX_CAPACITY, Agent, Availability, Cause, HandSeen, Taker, Ticket
 from service.domain.policy import room
 from service.domain.ticket_rules import clean_note
-from service.usecases.dealing import Dealer, ServedBy, Wanted
+from service.usecases.dealing import Dealer, Dealt, ServedBy, Wanted
 from service.usecases.hints import opened
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.ports.tickets import AssignmentStore, TicketPlaces
@@ -38,20 +38,28 @@ class Assignments:
         self._places = places
         self._dealer = Dealer(store=store, queue=queue, places=places)
 
-    def held(self, agent_id: int) -> Hand:
-        """Read what an agent holds. Raises `NotFound`."""
-        return self._hand(self._agent(agent_id))
+    def held(self, agent_id: int, *, seen: HandSeen | None = None) -> Hand:
+        """Read what an agent holds; `seen` is that, where it has just been read. Raises `NotFound`."""
+        return self._hand(self._agent(agent_id)) if seen is None else _as_seen(seen)
 
-    def fetch(self, agent_id: int, *, limit: int | None = None, operation_id: UUID | None = None) -> Hand:
+    def fetch(
+        self,
+        agent_id: int,
+        *,
+        limit: int | None = None,
+        operation_id: UUID | None = None,
+        seen: HandSeen | None = None,
+    ) -> Hand:
         """Top an agent's hand up to capacity, or by `limit` (1 to 15) tickets at the most.
 
         Harmless to repeat: a full hand is simply returned. Trying again with the same `operation_id` assigns nothing
-        if the first try did. Raises `InvalidInput`, `NotFound`, `AgentInactive`,
+        if the first try did. `seen` is what the agent held when the request began, where that has been read: what
+        changes nothing is answered from it. Raises `InvalidInput`, `NotFound`, `AgentInactive`,
         `AgentAway`, and `StoreUnavailable` when PostgreSQL is away or the outcome cannot be learnt.
         """
         if limit is not None and not 1 <= limit <= MAX_CAPACITY:
             raise InvalidInput(("limit", f"must be between 1 and {MAX_CAPACITY}"))
-        agent = self._agent(agent_id)
+        agent = self._agent(agent_id) if seen is None else seen.agent
         _check_takes_part(agent)
         if operation_id is not None:
             taken = self._store.claimed_by(operation_id)
@@ -59,11 +67,11 @@ class Assignments:
                 return replace(self._hand(agent), assigned_now=len(taken))
         wanted = room(capacity=agent.capacity, held=agent.held, limit=limit)
         if wanted == 0:
-            return self._hand(agent)
+            return self._hand(agent) if seen is None else _as_seen(seen)
         dealt = self._dealer.deal(agent, Wanted(count=wanted), operation_id=operation_id)
         assigned, served_by = len(dealt.ticket_ids), dealt.served_by
         log.info("tickets_fetched", extra={"agent_id": agent_id, "assigned": assigned, "served_by": served_by})
-        return replace(self._hand(agent), assigned_now=assigned, served_by=served_by)
+        return replace(self._hand_after(dealt, agent, seen), assigned_now=assigned, served_by=served_by)
 
     def return_all(
         self,
@@ -92,12 +100,24 @@ class Assignments:
             raise NotFound(f"There is no agent {agent_id}")
         return agent
 
-    def _hand(self, agent: Agent) -> Hand:
+    def _hand_after(self, dealt: Dealt, agent: Agent | Taker, seen: HandSeen | None) -> Hand:
+        """Say what the agent holds now: as the arbiter has said, as it was seen, or as it is read once more."""
+        if dealt.hand is not None:
+            return Hand(tickets=dealt.hand, held=len(dealt.hand), capacity=agent.capacity)
+        if dealt.found_nothing and seen is not None:
+            return _as_seen(seen)
+        return self._hand(agent)
+
+    def _hand(self, agent: Agent | Taker) -> Hand:
         tickets = tuple(self._store.hand(agent.id))
         return Hand(tickets=tickets, held=len(tickets), capacity=agent.capacity)
 
 
-def _check_takes_part(agent: Agent) -> None:
+def _as_seen(seen: HandSeen) -> Hand:
+    return Hand(tickets=seen.tickets, held=len(seen.tickets), capacity=seen.agent.capacity)
+
+
+def _check_takes_part(agent: Agent | Taker) -> None:
     """Refuse early what the arbiter would refuse under the lock."""
     if not agent.is_active:
         raise AgentInactive("This agent is deactivated and gets no tickets; an admin can activate them again")

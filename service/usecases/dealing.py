@@ -15,7 +15,7 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 from service.domain.errors import FairdealError, QueueUnavailable, StoreUnavailable
-from service.domain.model import Agent, Cause, Priority, QueuedTicket
+from service.domain.model import Agent, Cause, Priority, QueuedTicket, Taker, Ticket
 from service.domain.policy import QUEUES_BY_LEVEL
 from service.usecases.hints import dealt, hint, not_dealt, not_held
 from service.usecases.ports.queue import HandHint, OpenClaim, Popped, TicketQueue
@@ -56,6 +56,10 @@ class Dealt:
 
     ticket_ids: tuple[int, ...]
     served_by: ServedBy = "queue"
+    hand: tuple[Ticket, ...] | None = None
+    """All that the agent holds, where the arbiter said so after the last of these tickets."""
+    found_nothing: bool = False
+    """The queue was empty for this agent, and nothing suggests that the hand has changed meanwhile."""
 
 
 class _QueueNotUsable(Exception):
@@ -74,20 +78,20 @@ class Dealer:
         self._queue = queue
         self._places = places
 
-    def deal(self, agent: Agent, wanted: Wanted, *, operation_id: UUID | None = None) -> Dealt:
+    def deal(self, agent: Agent | Taker, wanted: Wanted, *, operation_id: UUID | None = None) -> Dealt:
         """Deal what is wanted, oldest first.
 
         Raises `NotFound`, `AgentInactive`, `AgentAway`, `Conflict` (the agent takes no tickets they did not ask for),
         and `StoreUnavailable` when PostgreSQL is away or the outcome cannot be learnt.
         """
         try:
-            return Dealt(self._deal_from_queue(agent, wanted, operation_id))
+            return self._deal_from_queue(agent, wanted, operation_id)
         except _QueueNotUsable as cut_short:
             before = tuple(ticket.id for ticket in cut_short.tickets)
             name = None if before else operation_id
             return Dealt((*before, *self._deal_from_database(agent, wanted.less(cut_short.tickets), name)), "database")
 
-    def _deal_from_queue(self, agent: Agent, wanted: Wanted, operation_id: UUID | None) -> tuple[int, ...]:
+    def _deal_from_queue(self, agent: Agent | Taker, wanted: Wanted, operation_id: UUID | None) -> Dealt:
         """Pop and decide, a few times if need be. PostgreSQL knows the first tickets assigned by the `operation_id`.
 
         Without one, each round has an id of its own: another fetch of this agent may have taken up the one before.
@@ -98,23 +102,26 @@ class Dealer:
             popped = self._pop(agent, wanted.less(assigned), pop_id, assigned)
             verdict = self._decide(popped, wanted.less(assigned), claim_id) if popped.tickets else Claimed()
             assigned += verdict.assigned
+            hand = verdict.hand
             made_room = False
             if popped.short and len(assigned) < wanted.count:
                 resumed, made_room = self._make_room(agent, wanted.less(assigned))
                 assigned += resumed
+                hand = None
             if len(assigned) >= wanted.count or verdict.cut or not (verdict.refused or made_room):
-                return tuple(ticket.id for ticket in assigned)
+                found_nothing = not (assigned or popped.tickets or popped.short)
+                return Dealt(tuple(ticket.id for ticket in assigned), hand=hand, found_nothing=found_nothing)
             if verdict.refused and operation_id is not None and not assigned:
                 taken = self._store.claimed_by(operation_id)
                 if taken is not None:  # another fetch of this agent has taken this one up
-                    return taken
+                    return Dealt(taken)
             if verdict.refused:
                 log.warning("phantoms_refused", extra={"agent_id": agent.id, "count": len(verdict.refused)})
             pop_id = uuid4() if popped.tickets else pop_id
             claim_id = pop_id if verdict.assigned or operation_id is None else claim_id
         raise _QueueNotUsable(assigned)
 
-    def _pop(self, agent: Agent, wanted: Wanted, pop_id: UUID, assigned: Sequence[QueuedTicket]) -> Popped:
+    def _pop(self, agent: Agent | Taker, wanted: Wanted, pop_id: UUID, assigned: Sequence[QueuedTicket]) -> Popped:
         try:
             popped = self._queue.claim(
                 claim_id=pop_id,
@@ -130,7 +137,7 @@ class Dealer:
             raise _QueueNotUsable(assigned)
         return popped
 
-    def _make_room(self, agent: Agent, wanted: Wanted) -> tuple[list[QueuedTicket], bool]:
+    def _make_room(self, agent: Agent | Taker, wanted: Wanted) -> tuple[list[QueuedTicket], bool]:
         """See why the held set leaves less room than PostgreSQL sees; name what that assigned, and say if it has more.
 
         The set is wrong, or ahead: another fetch of the same agent is in flight, or has died there or gone without
@@ -212,7 +219,7 @@ class Dealer:
         with hint("settle"):
             self._queue.settle(popped, forget=bool(left))
 
-    def _deal_from_database(self, agent: Agent, wanted: Wanted, operation_id: UUID | None) -> tuple[int, ...]:
+    def _deal_from_database(self, agent: Agent | Taker, wanted: Wanted, operation_id: UUID | None) -> tuple[int, ...]:
         taken = self._store.claim_oldest(
             claim_id=operation_id or uuid4(),
             agent_id=agent.id,

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
 from service.domain.model import Priority
 from service.domain.service_levels import Targets
 from service.usecases.ports.dispatch import DispatchDay, DispatchStore
-from service.usecases.ports.figures import CheckedInvariant, FigureStore, MailFigures, ReconciliationFigures
+from service.usecases.ports.figures import (
+    CheckedInvariant,
+    FigureStore,
+    JobCount,
+    JobCounts,
+    MailFigures,
+    ReconciliationFigures,
+)
+from service.usecases.ports.operations import JobsState, JobWatch, LoadStep, SampleStore
 from service.usecases.ports.queue import TicketQueue
+from service.usecases.ports.reconcile import Leases
 from service.usecases.ports.webhooks import WebhookFigures
 from service.usecases.queue_stats import QueueState, QueueStats
+from service.usecases.reconciliation.schedule import LEASE
 from service.usecases.webhooks import Webhooks
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +44,10 @@ class State:
     mails: MailFigures | None = None
     webhooks: WebhookFigures | None = None
     dispatch: DispatchDay | None = None
+    loads: Sequence[LoadStep] | None = None
+    is_clock_kept: bool | None = None
+    jobs: JobsState | None = None
+    job_counts: Sequence[JobCount] | None = None
 
 
 class Figures:
@@ -44,6 +62,10 @@ class Figures:
         targets: Targets,
         dispatch: DispatchStore,
         webhooks: Webhooks,
+        samples: SampleStore,
+        leases: Leases,
+        jobs: JobWatch,
+        job_counts: JobCounts,
     ) -> None:
         self._stats = stats
         self._queue = queue
@@ -51,32 +73,51 @@ class Figures:
         self._targets = targets
         self._dispatch = dispatch
         self._webhooks = webhooks
+        self._samples = samples
+        self._leases = leases
+        self._jobs = jobs
+        self._job_counts = job_counts
 
     def read(self) -> State:
-        """Read the figures. Never raises: a part that is away is what the metrics are there to show."""
-        state: QueueState | None = None
-        reconciliations: ReconciliationFigures | None = None
-        invariants: Sequence[CheckedInvariant] = ()
-        mails: MailFigures | None = None
-        dispatch: DispatchDay | None = None
-        inversions: int | None = None
-        webhooks: WebhookFigures | None = None
-        with suppress(StoreUnavailable):
-            state = self._stats.read()
-            reconciliations = self._store.reconciliations()
-            invariants = self._store.invariants()
-            mails = self._store.mails()
-            webhooks = self._webhooks.figures()
-            dispatch = self._dispatch.last_day()
-        with suppress(QueueUnavailable):
-            inversions = self._queue.inversions()
+        """Read the figures. Never raises: a part that is away is what the metrics are there to show.
+
+        A part that did not answer is not asked again, or a scrape would wait for it once for each figure.
+        """
+        stored, queued = _Part(StoreUnavailable), _Part(QueueUnavailable)
         return State(
-            queue=state,
+            queue=stored.ask(self._stats.read),
             assign_s=self._targets.assign_s,
-            inversions=inversions,
-            reconciliations=reconciliations,
-            invariants=invariants,
-            mails=mails,
-            webhooks=webhooks,
-            dispatch=dispatch,
+            reconciliations=stored.ask(self._store.reconciliations),
+            invariants=stored.ask(self._store.invariants) or (),
+            mails=stored.ask(self._store.mails),
+            webhooks=stored.ask(self._webhooks.figures),
+            dispatch=stored.ask(self._dispatch.last_day),
+            loads=stored.ask(self._samples.loads),
+            is_clock_kept=stored.ask(partial(_is_kept, self._leases)),
+            inversions=queued.ask(self._queue.inversions),
+            jobs=queued.ask(self._jobs.state),
+            job_counts=queued.ask(self._job_counts.read),
         )
+
+
+def _is_kept(leases: Leases) -> bool:
+    return leases.holder(LEASE) is not None
+
+
+class _Part:
+    """Ask a part of the service until it fails to answer once."""
+
+    def __init__(self, silence: type[Exception]) -> None:
+        self._silence = silence
+        self._answers = True
+
+    def ask(self, question: Callable[[], T]) -> T | None:
+        """Answer None when the part is away."""
+        if not self._answers:
+            return None
+        self._answers = False
+        with suppress(self._silence):
+            answer = question()
+            self._answers = True
+            return answer
+        return None

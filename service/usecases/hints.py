@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
-from service.domain.model import InHand, InQueue, Place, QueuedTicket, Ticket, TicketStatus
+from service.domain.model import IN_QUEUE, InHand, InQueue, Place, QueuedTicket, Ticket, TicketStatus
 from service.domain.policy import place_of
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.ports.tickets import TicketPlaces
@@ -60,8 +60,15 @@ def opened(
     queue: TicketQueue, places: TicketPlaces, tickets: Sequence[QueuedTicket], *, held_by: int | None = None
 ) -> None:
     """Queue tickets that are open now: new ones, or what the agent `held_by` held."""
-    before: Place = None if held_by is None else InHand(held_by)
-    _tell(queue, places, {t.id: before for t in tickets}, {t.id: InQueue(t.priority) for t in tickets})
+    after: dict[int, Place] = {ticket.id: IN_QUEUE[ticket.priority] for ticket in tickets}
+    if held_by is None:
+        if tickets:
+            with hint("tell"):
+                queue.enqueue(tickets)
+                _look_again(queue, places, after)
+        return
+    before: Place = InHand(held_by)
+    _tell(queue, places, dict.fromkeys(after, before), after)
 
 
 def dealt(queue: TicketQueue, places: TicketPlaces, agent_id: int, tickets: Sequence[QueuedTicket]) -> None:
@@ -109,6 +116,8 @@ def _look_again(queue: TicketQueue, places: TicketPlaces, told: Mapping[int, Pla
 def _chase(queue: TicketQueue, places: TicketPlaces, told: Mapping[int, Place]) -> None:
     for _ in range(LOOKS):
         found = places.places(list(told))
+        if found == told:
+            return
         moved = {ticket_id: found.get(ticket_id) for ticket_id in told if found.get(ticket_id) != told[ticket_id]}
         if not moved:
             return

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from service.domain.people_rules import MAX_PASSWORD, check_strength
+from service.usecases.turns import Turns
 
 MAX_LENGTH = MAX_PASSWORD
 GENERATED_LENGTH = 20
@@ -32,21 +33,28 @@ class Passwords:
 
     The default costs (19 MiB, two passes, one lane) are the least that OWASP's Password Storage Cheat Sheet recommends
     for argon2id: about 20 ms, and little enough memory that every thread of a small machine may check one at once.
+    They are checked in `turns`: a crowd that signs in must leave time and threads for those who are.
     """
 
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+    def __init__(self, hasher: PasswordHasher | None = None, *, turns: Turns | None = None) -> None:
+        self._turns = turns or Turns(at_once=1, waiting=1000)
         self._hasher = hasher or PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
     def hash(self, password: str) -> str:
-        """Hash a password with a salt of its own."""
-        return self._hasher.hash(_encoded(password))
+        """Hash a password with a salt of its own. Raises `PasswordsBusy`."""
+        with self._turns.turn():
+            return self._hasher.hash(_encoded(password))
 
     def matches(self, password: str, password_hash: str | None) -> bool:
         """Say whether the password belongs to the hash.
 
         None stands for a user who does not exist: the answer is no, at the cost of a comparison, so that the time
-        taken does not tell which names exist.
+        taken does not tell which names exist. Raises `PasswordsBusy`.
         """
+        with self._turns.turn():
+            return self._verify(password, password_hash)
+
+    def _verify(self, password: str, password_hash: str | None) -> bool:
         dummy_hash = self._dummy_hash
         try:
             self._hasher.verify(password_hash or dummy_hash, _encoded(password))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from service.domain.model import Ticket, TicketStatus
 from service.domain.policy import is_held
+from service.usecases.ports.tickets import TicketCount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,4 +49,19 @@ def tally(asked: Sequence[int], found: Sequence[Ticket]) -> Tally:
         sold=count(TicketStatus.SOLD),
         holders=len({ticket.agent_id for ticket in found if is_held(ticket.status)}),
         missing=len(set(asked)) - len(found),
+    )
+
+
+def tally_of(found: TicketCount) -> Tally:
+    """Word a count as a tally; nobody asked for any ticket by its number, so none is missing."""
+    count = found.by_status
+    return Tally(
+        total=sum(count.values()),
+        open=count[TicketStatus.OPEN],
+        assigned=count[TicketStatus.ASSIGNED],
+        in_progress=count[TicketStatus.IN_PROGRESS],
+        finished=count[TicketStatus.RESOLVED] + count[TicketStatus.CLOSED],
+        sold=count[TicketStatus.SOLD],
+        holders=found.holders,
+        missing=0,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from service.domain.model import Principal, Priority
-from service.domain.service_levels import Measure, Targets, measured, times
+from service.domain.model import Principal, Priority, Ticket
+from service.domain.service_levels import Measure, Targets, due_at, measured, times
 from service.usecases.ports.history import HistoryStore
 from service.usecases.tickets import Tickets
 
@@ -30,6 +31,10 @@ class ServiceLevels:
         self._tickets = tickets
         self._store = store
         self._targets = targets
+
+    def due_at(self, ticket: Ticket) -> datetime | None:
+        """Say when a ticket becomes, or became, overdue; None for one that waits no more."""
+        return due_at(ticket, self._targets)
 
     def of(self, ticket_id: int, *, viewer: Principal) -> ServiceLevel:
         """Measure one ticket. Raises `NotFound` as `Tickets.get` does."""

@@ -11,10 +11,11 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from service.domain.errors import InvalidInput, NotSignedIn, WrongCredentials
-from service.domain.model import Principal
+from service.domain.model import HandSeen, Principal
 from service.domain.people_rules import check_strength
 from service.usecases.passwords import Passwords
 from service.usecases.ports.sessions import Credentials, SessionStore, SessionTokensData
+from service.usecases.throttle import Throttle
 from service.usecases.validation import unprintable
 
 REUSE_GRACE = timedelta(seconds=30)
@@ -34,23 +35,33 @@ class Sessions:
         *,
         store: SessionStore,
         passwords: Passwords,
+        throttle: Throttle,
         refresh_life: timedelta,
         new_id: Callable[[], UUID] = uuid4,
     ) -> None:
         self._store = store
         self._passwords = passwords
+        self._throttle = throttle
         self._refresh_life = refresh_life
         self._new_id = new_id
 
     def login(
-        self, username: str, password: str, *, session_id: UUID | None = None, life: timedelta | None = None
+        self,
+        username: str,
+        password: str,
+        *,
+        address: str | None,
+        session_id: UUID | None = None,
+        life: timedelta | None = None,
     ) -> SessionTokensData:
         """Open a session, under a `session_id` and for a `life` of the caller's own where given.
 
-        Raises `WrongCredentials`, in the same words and time whatever was wrong.
+        `address` is where they call from; None: from this machine. Raises `WrongCredentials`, in the same words and
+        time whatever was wrong, and after too many of those `TooManyTries`.
         """
         for _ in range(ATTEMPTS):
-            found = self._verified(username, password)
+            with self._throttle.sign_in(username, address):
+                found = self._verified(username, password)
             opened = self._store.open(
                 found.user.id,
                 password_hash=found.password_hash,
@@ -95,17 +106,25 @@ class Sessions:
             raise _over()
         return principal
 
+    def principal_and_hand(self, session_id: UUID) -> tuple[Principal, HandSeen | None]:
+        """Say who is calling and, where that is an agent, what they hold, by one query. Raises `NotSignedIn`."""
+        found = self._store.principal_and_hand(session_id)
+        if found is None:
+            raise _over()
+        return found
+
     def change_password(self, principal: Principal, *, old_password: str, new_password: str) -> None:
         """Set one's own password; one's other sessions end, the present one goes on.
 
         Raises `InvalidInput` naming `old_password` when that is wrong (and not `WrongCredentials`, which would send a
-        client that is well signed in back to its door), or `new_password` when that is weak or the same.
+        client that is well signed in back to its door), or `new_password` when that is weak or the same; after too
+        many wrong ones, `TooManyTries`.
         """
         found = self._store.credentials_of(principal.user_id)
         if found is None:
             raise _over()
         problems = [("new_password", message) for message in check_strength(new_password)]
-        if not self._passwords.matches(old_password, found.password_hash):
+        if not self._is_present(principal, old_password, found.password_hash):
             problems.insert(0, ("old_password", "is not your present password"))
         elif self._passwords.matches(new_password, found.password_hash):
             problems.append(("new_password", "must differ from the present one"))
@@ -119,6 +138,16 @@ class Sessions:
         )
         if not changed:
             raise InvalidInput(("old_password", "has just been changed by somebody else"))
+
+    def _is_present(self, principal: Principal, password: str, password_hash: str) -> bool:
+        """Say whether the password is the present one: whoever has stolen a session must not find it out by trying."""
+        try:
+            with self._throttle.password_change(principal.session_id):
+                if not self._passwords.matches(password, password_hash):
+                    raise _wrong()
+        except WrongCredentials:
+            return False
+        return True
 
     def _verified(self, username: str, password: str) -> Credentials:
         name = username.strip()

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from service.domain.errors import InvalidInput
 
@@ -35,8 +35,7 @@ FORMATS_BY_SUFFIX = {".csv": FileFormat.CSV, ".ndjson": FileFormat.NDJSON, ".jso
 """What the end of a file's name, in lower case, says of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row's values by column, not checked yet. `line` is where it begins."""
 
     line: int
@@ -90,11 +89,12 @@ class _Lines:
         self.number += 1
         if self.number == 1:
             line = _without_byte_order_mark(line)
-        self._count(line)
+        self._bytes += len(line)
+        self._quotes += line.count(b'"')
         if self._bytes > MAX_ROW_BYTES:
             while line and not line.endswith(b"\n"):
                 line = self._source.readline(MAX_ROW_BYTES)
-                self._count(line)
+                self._quotes += line.count(b'"')
             raise _RowTooLong(f"is longer than {MAX_ROW_BYTES:,} bytes")
         try:
             return line.decode()
@@ -106,10 +106,6 @@ class _Lines:
     def quote_is_open(self) -> bool:
         """Say whether the row's quotes do not pair, so that its end is unknown."""
         return self._quotes % 2 == 1
-
-    def _count(self, line: bytes) -> None:
-        self._bytes += len(line)
-        self._quotes += line.count(b'"')
 
 
 def _without_byte_order_mark(line: bytes) -> bytes:
@@ -150,7 +146,7 @@ def _csv_records(lines: _Lines) -> Iterator[Sequence[str] | RowError]:
             continue
         if not lines.valid:
             yield RowError(lines.first, "is not valid UTF-8")
-        elif any(value.strip() for value in record):
+        elif any(map(str.strip, record)):
             yield record
 
 

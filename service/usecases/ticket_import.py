@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
-from typing import BinaryIO
+from functools import partial
+from typing import BinaryIO, NamedTuple
 
 from service.domain.errors import InvalidInput, StoreUnavailable
 from service.domain.model import Priority
@@ -15,12 +17,14 @@ from service.usecases.ports.tickets import TicketDraft
 from service.usecases.ticket_files import FileFormat, Row, RowError, rows_of
 from service.usecases.tickets import Tickets
 
-BATCH = 1_000
-"""Rows in one transaction, bad ones included."""
+BATCH = 5_000
+"""Rows in one transaction at the most, bad ones included,"""
+
+BATCH_CHARACTERS = 2_000_000
+"""and characters of subjects and descriptions in it: memory holds one batch being written and one being read."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedRow:
+class ImportedRow(NamedTuple):
     """A row's ticket; None for one that a dry run would make. `is_new` is False where it was there already."""
 
     line: int
@@ -51,24 +55,27 @@ class _Pending:
     errors: list[RowError] = field(default_factory=list)
     line: int = 0
     stopped: bool = False
+    room: int = BATCH_CHARACTERS
 
     def take(self, item: Row | RowError) -> None:
         """Add a row as a draft, or what is wrong with it."""
         self.line = item.line
         if isinstance(item, Row):
             try:
-                self.drafts.append(_draft(item))
-                self.lines.append(item.line)
+                draft = _draft(item)
             except InvalidInput as exc:
                 item = RowError(item.line, exc.detail)
-        if isinstance(item, RowError):
-            self.errors.append(item)
-            self.stopped = item.fatal
+            else:
+                self.drafts.append(draft)
+                self.lines.append(item.line)
+                self.room -= len(draft.subject) + len(draft.description)
+                return
+        self.errors.append(item)
+        self.stopped = item.fatal
 
-    @property
-    def size(self) -> int:
-        """Count the rows, bad ones included."""
-        return len(self.lines) + len(self.errors)
+    def is_full(self) -> bool:
+        """Say whether it is time to write it."""
+        return len(self.lines) + len(self.errors) >= BATCH or self.room <= 0
 
 
 class TicketImport:
@@ -91,30 +98,46 @@ class TicketImport:
         undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext,
         after_line: int = 0,
         mark: Marking | None = None,
+        ahead: bool = False,
     ) -> Iterator[ImportBatch]:
         """Import a file, yielding each batch once it is committed and queued.
 
         The rows before a bad one that stops the import are imported. `undisturbed` surrounds each transaction, so that
         an interruption can wait for its end. A dry run says of each row whether it is there already, be it further up
         in the file, and keeps the file's external ids in mind for that. Rows up to `after_line` are passed over. What
-        `mark` says of a batch is written with it. Raises `InvalidInput` for a file that cannot be read at all,
+        `mark` says of a batch is written with it. With `ahead`, the next batch is read while one is written: not for a
+        source that may keep us waiting, such as a pipe. Raises `InvalidInput` for a file that cannot be read at all,
         `StoreUnavailable`, which names the lines whose fate is unknown, and `Conflict` where a mark is not the import's
         own any more.
         """
         finish = _Finish(self._tickets, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed, mark=mark)
-        pending = _Pending()
-        for item in rows_of(source, format):
-            if item.line <= after_line:
-                continue
-            pending.take(item)
-            pending.stopped = pending.stopped or (bool(pending.errors) and on_error is OnError.ABORT)
-            if pending.size >= BATCH or pending.stopped:
-                yield finish(pending)
-                if pending.stopped:
-                    return
-                pending = _Pending()
-        if pending.size:
+        rows = (item for item in rows_of(source, format) if item.line > after_line)
+        gather = partial(_gathered, rows, stops=on_error is OnError.ABORT)
+        for pending in _read_ahead(gather) if ahead else iter(gather, None):
             yield finish(pending)
+            if pending.stopped:
+                return
+
+
+def _gathered(rows: Iterator[Row | RowError], *, stops: bool) -> _Pending | None:
+    """Gather the next batch; a bad row is its last one if it `stops` the import. None at the end of the file."""
+    pending = _Pending()
+    for item in rows:
+        pending.take(item)
+        pending.stopped = pending.stopped or (stops and bool(pending.errors))
+        if pending.stopped or pending.is_full():
+            return pending
+    return pending if pending.line else None
+
+
+def _read_ahead(gather: Callable[[], _Pending | None]) -> Iterator[_Pending]:
+    """Gather the next batch in a thread of its own while the one at hand is being written, which is mostly waiting."""
+    with ThreadPoolExecutor(1, thread_name_prefix="import-reader") as reader:
+        pending = gather()
+        while pending is not None:
+            following = None if pending.stopped else reader.submit(gather)
+            yield pending
+            pending = None if following is None else following.result()
 
 
 @dataclass(frozen=True, slots=True)

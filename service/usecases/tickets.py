@@ -16,6 +16,7 @@ from service.usecases.ports.queue import TicketQueue
 from service.usecases.ports.tickets import (
     ImportedTicket,
     TicketChanges,
+    TicketCount,
     TicketDraft,
     TicketFilter,
     TicketPlaces,
@@ -96,9 +97,13 @@ class Tickets:
             if wanted.agent_id not in (None, viewer.user_id):
                 return Page(items=(), next=None, total=0, total_is_exact=True)
             wanted = replace(wanted, agent_id=viewer.user_id)
-        if wanted.text is not None and "\x00" in wanted.text:
-            raise InvalidInput(("q", "must not contain a NUL character"))
+        _check_text(wanted)
         return self._store.page(wanted, request)
+
+    def count(self, wanted: TicketFilter) -> TicketCount:
+        """Count all the tickets that a filter finds, for somebody who may see them all. Raises `InvalidInput`."""
+        _check_text(wanted)
+        return self._store.count(wanted)
 
     def update(
         self, ticket_id: int, changes: TicketChanges, *, actor_id: int | None, expected_epoch: int | None = None
@@ -124,6 +129,11 @@ class Tickets:
 
     def _enqueue(self, created: Sequence[Ticket]) -> None:
         opened(self._queue, self._places, [QueuedTicket(ticket.id, ticket.priority) for ticket in created])
+
+
+def _check_text(wanted: TicketFilter) -> None:
+    if wanted.text is not None and "\x00" in wanted.text:
+        raise InvalidInput(("q", "must not contain a NUL character"))
 
 
 def clean_draft(draft: TicketDraft) -> TicketDraft:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+from contextvars import Context, copy_context
 from typing import Protocol
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
@@ -49,11 +50,14 @@ class Bell:
         self._closing = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._rung_in: Context | None = None
+        """Who rang first since the last look: the job is called on their behalf. Let go of once that is done."""
 
     def ring(self) -> None:
         """Say that something was queued, that a hand has room, or that an agent has changed. Never fails."""
         if self._rung.is_set():
             return
+        self._rung_in = copy_context()
         self._rung.set()
         if self._thread is None and not self._closing.is_set():
             self._start()
@@ -78,7 +82,7 @@ class Bell:
         if self._thread is not None:
             self._thread.join(timeout=10)
         if was_rung:
-            self._answer()
+            self._answer_who_rang()
 
     def _start(self) -> None:
         with self._starting:
@@ -93,7 +97,11 @@ class Bell:
             if self._closing.is_set():
                 return
             self._rung.clear()
-            self._closing.wait(self._answer())
+            self._closing.wait(self._answer_who_rang())
+
+    def _answer_who_rang(self) -> float:
+        rung_in, self._rung_in = self._rung_in, None
+        return self._answer() if rung_in is None else rung_in.run(self._answer)
 
     def _answer(self) -> float:
         """Look, and say how long to wait before the next time."""

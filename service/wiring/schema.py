@@ -17,6 +17,7 @@ def upgrade_schema(settings: Settings) -> tuple[str | None, str | None]:
         pool_size=1,
         application_name="fairdeal-migrate",
         watched=False,  # a migration sets its own timeout, which may be long
+        pooled=settings.database_pooler == "transaction",
     )
     try:
         return migrate.upgrade(engine)
@@ -27,7 +28,11 @@ def upgrade_schema(settings: Settings) -> tuple[str | None, str | None]:
 def schema_state(settings: Settings) -> SchemaState:
     """Read where the schema stands. Raises `StoreUnavailable`."""
     engine = make_engine(
-        settings.database_url, statement_timeout_ms=5_000, pool_size=1, application_name="fairdeal-schema"
+        settings.database_url,
+        statement_timeout_ms=5_000,
+        pool_size=1,
+        application_name="fairdeal-schema",
+        pooled=settings.database_pooler == "transaction",
     )
     try:
         return PostgresProbe(engine).schema()

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from scripts.ports import LOOPBACK
 from tests.faults.template import PASSWORD, Person
 
 Outcome = Literal["ok", "fail", "unknown"]
@@ -91,8 +92,10 @@ class History:
 class Client:
     """One person with one kept-alive connection, used by one thread."""
 
-    def __init__(self, port: int, person: Person, history: History, *, timeout_s: float = TIMEOUT_S) -> None:
-        self.person, self.history = person, history
+    def __init__(
+        self, port: int, person: Person, history: History, *, timeout_s: float = TIMEOUT_S, host: str = LOOPBACK
+    ) -> None:
+        self.person, self.history, self._host = person, history, host
         self._port, self._timeout_s = port, timeout_s
         self._token = person.token
         self._connection: http.client.HTTPConnection | None = None
@@ -138,7 +141,7 @@ class Client:
     def _connected(self) -> http.client.HTTPConnection:
         if self._connection is None or self._connection.sock is None:
             self.close()
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._timeout_s)
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
             try:
                 connection.connect()
             except OSError:

@@ -7,8 +7,7 @@ import os
 from scripts import child
 from scripts.account import make_directory, working_directory, write_private
 from scripts.embedded_server import server_environment
-from scripts.embedded_valkey import _CONFIGURATION, Valkey
-from scripts.ports import LOOPBACK
+from scripts.embedded_valkey import Valkey
 
 FILE_LIMIT_BLOCKS = 2_048
 """One MiB, in the blocks of 512 bytes that the shell counts in."""
@@ -20,8 +19,7 @@ class ValkeyThatMayFillUp(Valkey):
     def spawn(self) -> child.Process:
         """Start it as `Valkey` does, by way of a shell."""
         make_directory(self.data, self.account)
-        configuration = _CONFIGURATION.format(host=LOOPBACK, port=self.port, password=self.password, appendonly="yes")
-        write_private(self.data / "valkey.conf", configuration, self.account)
+        write_private(self.data / "valkey.conf", self.configuration(), self.account)
         limited = f'trap "" XFSZ; ulimit -S -f {FILE_LIMIT_BLOCKS}; exec "$0" "$1"'
         with self.log.open("ab") as log:
             return child.spawn(

@@ -60,7 +60,9 @@ class Load:
             self._add(Admin(self._client(people.admin), people.agents[:agents]))
 
     def _client(self, person: Person) -> Client:
-        return Client(self.stand.web_port, person, self.history, timeout_s=self._timeout_s)
+        """Spread people over the web servers."""
+        host, port = self.stand.web_addresses[person.id % len(self.stand.web_addresses)]
+        return Client(port, person, self.history, timeout_s=self._timeout_s, host=host)
 
     def add(self, actor: Actor) -> None:
         """Let one more take part; before the traffic starts."""

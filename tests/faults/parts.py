@@ -6,12 +6,13 @@ import http.client
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from scripts import child
 from scripts.embedded_server import Server as Description
 from scripts.embedded_server import Start, log_tail
+from scripts.ports import LOOPBACK
 from scripts.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -108,15 +109,27 @@ class Server(_Process):
 class Part(_Process):
     """A process of the service: web, worker or clock."""
 
-    def __init__(self, name: str, command: list[str], environ: Mapping[str, str], *, log: Path, port: int = 0) -> None:
-        self.name, self.command, self.environ, self.log, self.port = name, command, dict(environ), log, port
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environ: Mapping[str, str],
+        *,
+        log: Path,
+        port: int = 0,
+        host: str = LOOPBACK,
+        within: Sequence[str] = (),
+    ) -> None:
+        """`within` is a command to start it by, such as one that enters another host."""
+        self.name, self.command, self.environ, self.log = name, command, dict(environ), log
+        self.port, self.host, self._within = port, host, within
 
     def begin(self) -> Callable[[], None]:
         """Start it and return what waits until it is up; only web can be asked."""
         said_before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = child.spawn(
-                [sys.executable, "-m", *self.command], environ=self.environ, cwd=ROOT, output=log
+                [*self._within, sys.executable, "-m", *self.command], environ=self.environ, cwd=ROOT, output=log
             )
 
         def wait() -> None:
@@ -133,7 +146,7 @@ class Part(_Process):
 
     def answers(self) -> bool:
         """Say whether /healthz is answered, which needs neither PostgreSQL nor Redis."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=2)
         try:
             connection.request("GET", "/healthz", headers={"Connection": "close"})
             return connection.getresponse().status == 200

@@ -41,7 +41,7 @@ class Sampler:
         self._redis: Redis | None = None
 
     def start(self) -> None:
-        self._redis = make_client(self._stand.settings.redis_url, timeout_ms=SAMPLE_TIMEOUT_MS)
+        self._redis = make_client(self._stand.settings.redis_url, timeout_ms=SAMPLE_TIMEOUT_MS, keys=self._stand.keys)
         self._thread.start()
 
     def stop(self) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,7 @@ import psycopg2
 from psycopg2.extras import NamedTupleCursor
 from redis import Redis
 
-from scripts.account import server_account
-from scripts.embedded_postgres import Postgres
+from scripts.account import Account, server_account
 from scripts.embedded_valkey import Valkey, embedded_valkey
 from scripts.ports import free_port
 from scripts.waiting import wait_until
@@ -26,49 +23,17 @@ from service.domain.model import Priority, QueuedTicket
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
+from tests.faults.hosts import Hosts
+from tests.faults.options import ENVIRON, Options
 from tests.faults.parts import ROOT, Part, Server
+from tests.faults.standby import AWAITED, promote, standby_of
 from tests.faults.template import DATABASE, JWT_SECRET_KEY, Template, describe_postgres
-
-APP = "service.bootstrap:create_wsgi_app()"
-CRASHING_APP = "tests.faults.crashing_app:create_wsgi_app()"
-
-ENVIRON = {
-    "STATEMENT_TIMEOUT_MS": "2000",
-    "CLAIM_LEASE_S": "4",
-    "RECONCILE_FAST_S": "1",
-    "RECONCILE_FULL_S": "5",
-    "REDIS_TIMEOUT_MS": "500",
-}
-"""Shorter than in production, in the same proportions: what takes a minute there takes some seconds here."""
-
-PRODUCTION = {name: str(Settings.model_fields[name.lower()].default) for name in ENVIRON}
-"""The same as they are when nobody says anything."""
+from tests.redis_nodes import Nodes
 
 SHIFTED_CLOCK = ROOT / "tests" / "faults" / "shifted_clock"
 """Where `sitecustomize` is, which moves a process's clock by CLOCK_SHIFT_S."""
 
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "HOME")
-
-Route = Callable[[int], int]
-"""Given the port of a server, name the port by which the service is to reach it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a stand is to be."""
-
-    reconciling: bool = True
-    durable: bool = False
-    web_workers: int = 1
-    web_threads: int = 16
-    app: str = APP
-    database_via: Route | None = None
-    redis_via: Route | None = None
-    redis_kind: type[Valkey] = Valkey
-    postgres_kind: type[Postgres] = Postgres
-    environ: dict[str, str] = field(default_factory=dict)
-    part_environ: dict[str, dict[str, str]] = field(default_factory=dict)
-    """What one part alone is told."""
 
 
 class Stand:
@@ -83,20 +48,41 @@ class Stand:
         self._parts: list[Part] = []
         self._redis_servers: list[Server] = []
         template.copy_to(directory / "postgres")
+        if isinstance(options.hosts, Hosts):
+            with (directory / "postgres" / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {options.hosts.network} scram-sha-256\n")
         ports: set[int] = set()
-        for _ in range(3):
+        for _ in range(4):
             ports.add(free_port(avoid=frozenset(ports)))
-        postgres_port, redis_port, web_port = ports
+        postgres_port, redis_port, web_port, standby_port = ports
         described = describe_postgres(
             directory, password=template.superuser_password, port=postgres_port, throwaway=not options.durable
         )
-        self._postgres = options.postgres_kind(**vars(described))
-        self.postgres = Server(self._postgres, directory / "postgres")
+        further = AWAITED if options.standby else ()
+        placed = self._placed("postgres", described.account)
+        primary = options.postgres_kind(**{**vars(described), "further": further, **placed})
+        self.postgres = Server(primary, directory / "postgres")
+        self.standby = standby_of(primary, directory, template, standby_port) if options.standby else None
         self.redis_password = secrets.token_hex(16)
         self.redis = self.describe_redis("redis", redis_port, options.redis_kind)
         self.web_port = web_port
+        self.nodes: Nodes | None = None
+        if options.redis_nodes is not None:
+            self.nodes = self._closing.enter_context(options.redis_nodes(self._directory_of("nodes")))
         self.settings = self._settings(postgres_port, redis_port)
         self.keys = Keys(self.settings.queue_prefix)
+
+        self.web_addresses = [(options.hosts.address(name), self.web_port) for name in options.web_hosts]
+
+    def _placed(self, name: str, account: Account | None) -> dict[str, Any]:
+        """Say on which host a server is, and how it is started there."""
+        hosts = self.options.hosts
+        return {"host": hosts.address(name), "within": hosts.within(name, account)}
+
+    def _directory_of(self, name: str) -> Path:
+        directory = self.directory / name
+        directory.mkdir()
+        return directory
 
     def describe_redis(self, name: str, port: int, kind: type[Valkey] = Valkey) -> Server:
         """Describe a Valkey with an append-only file; not started."""
@@ -105,22 +91,24 @@ class Stand:
             directory, log=self.directory / f"{name}.log", port=port,
             password=self.redis_password, account=server_account(directory),
         )  # fmt: skip
-        server = Server(kind(**vars(description)), directory)
+        server = Server(kind(**{**vars(description), **self._placed("redis", description.account)}), directory)
         self._redis_servers.append(server)
         return server
 
     def start(self) -> None:
         """Start everything, with a queue that is trusted."""
-        waits = [self.postgres.begin(), self.redis.begin()]
+        servers = (self.postgres, self.redis, *([self.standby] if self.standby else []))
+        waits = [server.begin() for server in servers]
         for wait in waits:
             wait()
         self.rebuild()
         self._told = self._environ()
-        self.web = self.describe_web("web", self.web_port)
+        self.webs = [self.describe_web(name, self.web_port) for name in self.options.web_hosts]
+        self.web = self.webs[0]
         self.worker = self._describe("worker", ["workers", "worker"])
         self.clock = self._describe("clock", ["workers", "clock"])
         background = [self.worker, self.clock] if self.reconciling else []
-        waits = [part.begin() for part in (self.web, *background)]
+        waits = [part.begin() for part in (*self.webs, *background)]
         for wait in waits:
             wait()
 
@@ -131,7 +119,12 @@ class Stand:
 
     def _describe(self, name: str, command: list[str], **environ: str) -> Part:
         told = {**self._told, **environ, **self.options.part_environ.get(name, {})}
-        part = Part(name, command, told, log=self.directory / f"{name}.log", port=int(environ.get("PORT", "0")))
+        hosts = self.options.hosts
+        told["HOST"] = hosts.address(name)
+        part = Part(
+            name, command, told, log=self.directory / f"{name}.log", port=int(environ.get("PORT", "0")),
+            host=hosts.address(name), within=hosts.within(name),
+        )  # fmt: skip
         self._parts.append(part)
         return part
 
@@ -139,6 +132,8 @@ class Stand:
         """End everything."""
         with contextlib.ExitStack() as stack:
             stack.callback(self.postgres.stop)
+            if self.standby is not None:
+                stack.callback(self.standby.stop)
             for server in self._redis_servers:
                 stack.callback(server.kill)
             stack.callback(self._closing.close)
@@ -151,7 +146,7 @@ class Stand:
                 **ENVIRON,
                 **self.options.environ,
                 "DATABASE_URL": self._database_url(postgres_port),
-                "REDIS_URL": self._redis_url(redis_port),
+                **self._redis_urls(redis_port),
                 "JWT_SECRET_KEY": JWT_SECRET_KEY,
                 "VAR_DIR": str(self.directory / "var"),
                 "PORT": str(self.web_port),
@@ -172,10 +167,9 @@ class Stand:
             "PYTHONPATH": f"{SHIFTED_CLOCK}{os.pathsep}{ROOT}",
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self._database_url(database_port),
-            "REDIS_URL": self._redis_url(redis_port),
+            **self._redis_urls(redis_port),
             "JWT_SECRET_KEY": JWT_SECRET_KEY,
             "VAR_DIR": str(self.directory / "var"),
-            "HOST": "127.0.0.1",
             "PORT": str(self.web_port),
             "WEB_WORKERS": str(self.options.web_workers),
             "WEB_THREADS": str(self.options.web_threads),
@@ -185,10 +179,24 @@ class Stand:
         }
 
     def _database_url(self, port: int) -> str:
-        return f"postgresql://{DATABASE}:{self._template.database_password}@127.0.0.1:{port}/{DATABASE}"
+        ports = [port, *([self.standby.port] if self.standby else [])]
+        host = self.options.hosts.address("postgres")
+        hosts = ",".join(f"{host}:{each}" for each in ports)
+        return f"postgresql://{DATABASE}:{self._template.database_password}@{hosts}/{DATABASE}"
+
+    def fail_over(self) -> None:
+        """End PostgreSQL as a crash does, and let the standby take its place."""
+        assert self.standby is not None
+        self.postgres.kill()
+        promote(self.standby)
+        self.postgres, self.standby = self.standby, self.postgres
 
     def _redis_url(self, port: int) -> str:
-        return f"redis://:{self.redis_password}@127.0.0.1:{port}/0"
+        return f"redis://:{self.redis_password}@{self.options.hosts.address('redis')}:{port}/0"
+
+    def _redis_urls(self, port: int) -> dict[str, str]:
+        server = self._redis_url(port)
+        return {"REDIS_URL": server} if self.nodes is None else {"REDIS_URL": self.nodes.url, "JOBS_REDIS_URL": server}
 
     @cached_property
     def container(self) -> Container:
@@ -199,7 +207,7 @@ class Stand:
 
     def connect(self) -> Any:
         """Connect to PostgreSQL as the superuser, for locks and pg_terminate_backend. Close it."""
-        url = self._postgres.url.removesuffix("/postgres") + f"/{DATABASE}"
+        url = self.postgres.description.url.removesuffix("/postgres") + f"/{DATABASE}"
         return psycopg2.connect(url, cursor_factory=NamedTupleCursor, connect_timeout=5)
 
     def sql(self, statement: str, **values: Any) -> list[Any]:
@@ -215,7 +223,7 @@ class Stand:
 
     def redis_client(self) -> Redis:
         """Connect to Redis. Close it."""
-        return make_client(self.settings.redis_url, timeout_ms=5_000)
+        return make_client(self.settings.redis_url, timeout_ms=5_000, keys=self.keys)
 
     def redis_client_of(self, server: Server) -> Redis:
         """Connect to another Redis than the one in service. Close it."""

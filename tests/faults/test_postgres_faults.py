@@ -213,3 +213,16 @@ def _readiness(stand: Stand) -> int:
     with contextlib.closing(connection):
         connection.request("GET", "/readyz")
         return connection.getresponse().status
+
+
+@pytest.mark.faults
+def test_a_standby_may_take_its_place(open_stand: OpenStand, reconciling: bool) -> None:
+    stand = open_stand(standby=True, reconciling=reconciling)
+    stand.make_tickets(80)
+    with Load(stand, agents=6, creators=2, admins=1, seed=52) as load:
+        load.acknowledge(40)
+        with load.fault():
+            stand.fail_over()
+            load.acknowledge(40)
+        load.acknowledge(40)
+    _verdict(stand, load, "postgresql-failover", "kill -9 of PostgreSQL under load; a synchronous standby is promoted")

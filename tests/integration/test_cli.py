@@ -122,7 +122,7 @@ def test_a_user_is_created_and_can_sign_in(run: Callable[..., Result], container
     result = run(*args, "--email", "Anna@Example.com", stdin=f"{PASSWORD}\n")
     assert result.exit_code == 0, result.output
     assert PASSWORD not in result.output
-    user = container.sessions.login("anna", PASSWORD).user
+    user = container.sessions.login("anna", PASSWORD, address=None).user
     agent = container.agents.get(user.id)
     assert (agent.level, agent.capacity, user.role) == (Level.SENIOR, 7, Role.AGENT)
 
@@ -131,7 +131,7 @@ def test_a_password_is_asked_for_twice_and_not_shown(run: Callable[..., Result],
     result = run("user", "create", "root", "--role", "admin", stdin=f"{PASSWORD}\n{PASSWORD}\n")
     assert result.exit_code == 0, result.output
     assert PASSWORD not in result.output
-    assert container.sessions.login("root", PASSWORD)
+    assert container.sessions.login("root", PASSWORD, address=None)
 
 
 def test_a_weak_password_and_a_taken_name_are_refused_in_words(run: Callable[..., Result]) -> None:
@@ -147,9 +147,9 @@ def test_a_weak_password_and_a_taken_name_are_refused_in_words(run: Callable[...
 def test_a_generated_password_is_printed_once_and_works(run: Callable[..., Result], container: Container) -> None:
     result = run("user", "create", "root", "--role", "admin", "--generate-password")
     password = result.output.split("generated password: ")[1].strip()
-    assert container.sessions.login("root", password)
+    assert container.sessions.login("root", password, address=None)
     changed = run("user", "set-password", "ROOT", "--generate-password").output.split("generated password: ")[1].strip()
-    assert container.sessions.login("root", changed)
+    assert container.sessions.login("root", changed, address=None)
 
 
 def test_ensure_admin_makes_the_first_admin_only(environ: dict[str, str], container: Container, engine: Engine) -> None:
@@ -158,7 +158,7 @@ def test_ensure_admin_makes_the_first_admin_only(environ: dict[str, str], contai
         return CliRunner().invoke(cli, ("user", "ensure-admin"), obj=setup).output
 
     assert invoke(ADMIN_USERNAME="chief", ADMIN_PASSWORD=PASSWORD) == "admin: chief\n"
-    assert container.sessions.login("chief", PASSWORD)
+    assert container.sessions.login("chief", PASSWORD, address=None)
     assert invoke(ADMIN_USERNAME="other") == "admin: chief\n"
     told = invoke(ADMIN_PASSWORD="Another-1")
     assert told == "admin: chief\nADMIN_PASSWORD was not used: an admin exists\n"

@@ -43,8 +43,8 @@ def test_laying_it_again_adds_nothing(container: Container, engine: Engine) -> N
 
 def test_everybody_in_the_demo_can_sign_in(container: Container) -> None:
     container.demo.lay()
-    assert container.sessions.login("ada", PASSWORD).user.role is Role.AGENT
-    assert container.sessions.login("olivia", PASSWORD).user.role is Role.OPERATOR
+    assert container.sessions.login("ada", PASSWORD, address=None).user.role is Role.AGENT
+    assert container.sessions.login("olivia", PASSWORD, address=None).user.role is Role.OPERATOR
 
 
 def test_somebody_who_has_a_demo_name_is_left_alone(

@@ -16,6 +16,7 @@ from service.domain.model import Priority
 from service.store.import_jobs import PostgresImports
 from service.ticket_queue.keys import Keys
 from service.usecases import imports as module
+from service.usecases import ticket_import
 from service.usecases.imports import Imports
 from service.usecases.ports.imports import ImportJob, ImportMark, ImportStatus, OnError
 from service.usecases.ports.tickets import TicketDraft
@@ -89,7 +90,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(container: Container, engine: Engine) -> Scene:
+def scene(container: Container, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(ticket_import, "BATCH", 1_000)
     return Scene(container, engine)
 
 

@@ -6,6 +6,7 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -118,18 +119,22 @@ def test_walking_all_pages_yields_every_row_once_in_order(
     key = "lower(name)" if sort == "name" else sort
     query = text(f"SELECT id FROM things ORDER BY {key} {direction}, id {direction}")
     expected = list(connection.execute(query).scalars())
-    seen: list[int] = []
+    pages: list[Page[Any]] = []
     cursor: str | None = None
     while True:
         got = page(connection, PageRequest(limit=limit, cursor=cursor, sort=f"-{sort}" if descending else sort))
         assert got.total == len(rows)
         assert got.total_is_exact
-        seen += got.items
+        pages.append(got)
         cursor = got.next
         if cursor is None:
             break
         assert len(got.items) == limit
-    assert seen == expected
+    assert [each for got in pages for each in got.items] == expected
+    assert pages[0].prev is None
+    for before, here in pairwise(pages):
+        back = page(connection, PageRequest(limit=limit, cursor=here.prev, sort=f"-{sort}" if descending else sort))
+        assert (back.items, back.next, back.prev is None) == (before.items, before.next, before is pages[0])
 
 
 def test_rows_that_come_and_go_between_pages_shift_nothing(connection: Connection) -> None:
@@ -138,6 +143,14 @@ def test_rows_that_come_and_go_between_pages_shift_nothing(connection: Connectio
     connection.execute(things.delete().where(things.c.id.in_([2, 3])))
     connection.execute(insert(things), [{"id": 0, "number": 0, "name": "", "flag": False, "note": None, "at": None}])
     assert page(connection, PageRequest(limit=3, cursor=first.next)).items == (4, 5, 6)
+
+
+def test_the_page_before_an_end_that_is_gone_is_empty(connection: Connection) -> None:
+    fill(connection, some(4))
+    second = page(connection, PageRequest(limit=2, cursor=page(connection, PageRequest(limit=2)).next))
+    connection.execute(things.delete().where(things.c.id.in_([1, 2])))
+    back = page(connection, PageRequest(limit=2, cursor=second.prev))
+    assert (back.items, back.next, back.prev) == ((), None, None)
 
 
 def test_the_total_stops_at_the_limit_and_says_so(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +198,9 @@ def forge(*values: object) -> str:
         ("id", forge()),
         ("id", forge("id", 1)),
         ("id", forge("id", 1, 2, 3)),
+        ("id", forge("id", 1, 2, 1)),
+        ("id", forge("id", 1, 2, False)),
+        ("id", forge("id", 1, 2, True, True)),
         ("id", urlsafe_b64encode(b"7").decode()),
         ("id", urlsafe_b64encode(b"[" * 100_000).decode()),
         ("id", urlsafe_b64encode(b"\xff\xfe").decode()),
@@ -223,8 +239,11 @@ def test_rows_are_built_by_name(connection: Connection) -> None:
     assert got == Page(items=("1:n1",), next=None, total=1, total_is_exact=True)
 
 
+@pytest.mark.parametrize("before", [(), (True,)])
 @pytest.mark.parametrize(("sort", "index"), [("id", "things_pkey"), ("number", "n"), ("-number", "n")])
-def test_a_page_far_in_is_found_by_the_index(connection: Connection, sort: str, index: str) -> None:
+def test_a_page_far_in_is_found_by_the_index(
+    connection: Connection, sort: str, index: str, before: tuple[bool, ...]
+) -> None:
     fill(connection, some(5_000))
     connection.execute(text("CREATE INDEX n ON things (number, id); ANALYZE things"))
     seen: list[str] = []
@@ -235,7 +254,7 @@ def test_a_page_far_in_is_found_by_the_index(connection: Connection, sort: str, 
         seen.extend(execute(text(f"EXPLAIN {compiled}")).scalars())
         return execute(statement, *args)
 
-    cursor = forge(sort, 2_500 if sort == "id" else 1, 2_500)
+    cursor = forge(sort, 2_500 if sort == "id" else 1, 2_500, *before)
     connection.execute = explained  # type: ignore[method-assign]
     page(connection, PageRequest(limit=5, sort=sort, cursor=cursor))
     plan = "\n".join(seen[: next(n for n, line in enumerate(seen) if "Aggregate" in line)])

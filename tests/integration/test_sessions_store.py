@@ -25,6 +25,7 @@ from service.usecases.ports.sessions import SessionTokensData
 from service.usecases.sessions import Sessions
 from service.usecases.users import Users
 from tests.fakes.queue import MemoryTicketQueue
+from tests.fakes.tries import unthrottled
 
 GOOD = "Correct-horse-7"
 OTHER = "Another-horse-8"
@@ -46,7 +47,9 @@ def ann(users: Users) -> int:
 
 @pytest.fixture
 def sessions(engine: Engine, ann: int) -> Sessions:
-    return Sessions(store=PostgresSessions(engine), passwords=PASSWORDS, refresh_life=timedelta(days=14))
+    return Sessions(
+        store=PostgresSessions(engine), passwords=PASSWORDS, throttle=unthrottled(), refresh_life=timedelta(days=14)
+    )
 
 
 def run(engine: Engine, statement: str, **values: object) -> int:
@@ -63,7 +66,7 @@ def is_over(sessions: Sessions, session_id: UUID) -> bool:
 
 
 def test_login_says_who_is_calling(sessions: Sessions, ann: int) -> None:
-    opened = sessions.login("aNN", GOOD)
+    opened = sessions.login("aNN", GOOD, address=None)
     assert opened.user.id == ann
     wanted = datetime.now(UTC) + timedelta(days=14)
     assert abs(opened.expires_at - wanted) < timedelta(minutes=1)
@@ -75,7 +78,7 @@ def test_login_says_who_is_calling(sessions: Sessions, ann: int) -> None:
 def test_who_may_not_sign_in_cannot(sessions: Sessions, engine: Engine, ann: int, change: str) -> None:
     run(engine, f"UPDATE users SET {change} WHERE id = :id", id=ann)
     with pytest.raises(WrongCredentials):
-        sessions.login("Ann", GOOD)
+        sessions.login("Ann", GOOD, address=None)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_who_may_not_sign_in_cannot(sessions: Sessions, engine: Engine, ann: int
     ],
 )
 def test_a_session_that_is_over_is_over_at_once(sessions: Sessions, engine: Engine, statement: str) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     run(engine, statement)
     assert is_over(sessions, opened.session_id)
     with pytest.raises(NotSignedIn):
@@ -97,21 +100,21 @@ def test_a_session_that_is_over_is_over_at_once(sessions: Sessions, engine: Engi
 
 
 def test_a_change_of_role_is_effective_at_once(sessions: Sessions, users: Users, ann: int) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     users.update(ann, UserChanges(role=Role.OPERATOR), actor_id=None)
     assert sessions.principal(opened.session_id).role is Role.OPERATOR
 
 
 def test_whoever_is_activated_again_signs_in_anew(sessions: Sessions, users: Users, ann: int) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     for is_active in (False, True):
         users.update(ann, UserChanges(is_active=is_active), actor_id=None)
     assert is_over(sessions, opened.session_id)
-    assert sessions.login("Ann", GOOD).user.is_active
+    assert sessions.login("Ann", GOOD, address=None).user.is_active
 
 
 def test_a_refresh_token_works_once_and_prolongs_the_session(sessions: Sessions, engine: Engine) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     run(engine, "UPDATE sessions SET expires_at = now() + interval '1 minute'")
     rotated = sessions.refresh(opened.session_id, opened.refresh_jti)
     assert rotated.session_id == opened.session_id
@@ -123,7 +126,7 @@ def test_a_refresh_token_works_once_and_prolongs_the_session(sessions: Sessions,
 
 
 def test_the_token_before_is_forgiven_for_a_while(sessions: Sessions, engine: Engine) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     rotated = sessions.refresh(opened.session_id, opened.refresh_jti)
     run(engine, "UPDATE sessions SET rotated_at = now() - interval '29 s'")
     assert sessions.refresh(opened.session_id, opened.refresh_jti) == rotated
@@ -140,7 +143,7 @@ def test_the_token_before_is_forgiven_for_a_while(sessions: Sessions, engine: En
     ],
 )
 def test_nothing_is_forgiven_once_the_session_is_over(sessions: Sessions, engine: Engine, statement: str) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     sessions.refresh(opened.session_id, opened.refresh_jti)
     run(engine, statement)
     with pytest.raises(NotSignedIn):
@@ -148,7 +151,7 @@ def test_nothing_is_forgiven_once_the_session_is_over(sessions: Sessions, engine
 
 
 def test_a_reused_token_ends_the_session_for_everybody(sessions: Sessions, engine: Engine) -> None:
-    opened, bystander = sessions.login("Ann", GOOD), sessions.login("Ann", GOOD)
+    opened, bystander = sessions.login("Ann", GOOD, address=None), sessions.login("Ann", GOOD, address=None)
     rotated = sessions.refresh(opened.session_id, opened.refresh_jti)
     run(engine, "UPDATE sessions SET rotated_at = now() - interval '31 s'")
     with pytest.raises(NotSignedIn):
@@ -160,7 +163,7 @@ def test_a_reused_token_ends_the_session_for_everybody(sessions: Sessions, engin
 
 
 def test_a_token_two_rotations_old_ends_the_session_however_young(sessions: Sessions) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     rotated = sessions.refresh(opened.session_id, opened.refresh_jti)
     sessions.refresh(opened.session_id, rotated.refresh_jti)
     with pytest.raises(NotSignedIn):
@@ -169,7 +172,7 @@ def test_a_token_two_rotations_old_ends_the_session_however_young(sessions: Sess
 
 
 def test_an_unknown_token_ends_the_session(sessions: Sessions) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     with pytest.raises(NotSignedIn):
         sessions.refresh(opened.session_id, uuid4())
     assert is_over(sessions, opened.session_id)
@@ -177,7 +180,7 @@ def test_an_unknown_token_ends_the_session(sessions: Sessions) -> None:
 
 def test_two_tabs_that_refresh_at_once_get_the_same_token(sessions: Sessions) -> None:
     for _ in range(5):
-        opened = sessions.login("Ann", GOOD)
+        opened = sessions.login("Ann", GOOD, address=None)
         start = Barrier(4, timeout=10)
 
         def refresh(_: int, opened: SessionTokensData = opened, start: Barrier = start) -> UUID:
@@ -189,7 +192,7 @@ def test_two_tabs_that_refresh_at_once_get_the_same_token(sessions: Sessions) ->
 
 
 def test_revoking_ends_one_session_and_may_be_repeated(sessions: Sessions) -> None:
-    opened, other = sessions.login("Ann", GOOD), sessions.login("Ann", GOOD)
+    opened, other = sessions.login("Ann", GOOD, address=None), sessions.login("Ann", GOOD, address=None)
     for _ in range(2):
         sessions.revoke(opened.session_id)
         assert is_over(sessions, opened.session_id)
@@ -197,8 +200,8 @@ def test_revoking_ends_one_session_and_may_be_repeated(sessions: Sessions) -> No
 
 
 def test_revoking_all_spares_the_one_named_and_other_users(sessions: Sessions, ann: int) -> None:
-    mine = [sessions.login("Ann", GOOD).session_id for _ in range(3)]
-    theirs = sessions.login("root", GOOD).session_id
+    mine = [sessions.login("Ann", GOOD, address=None).session_id for _ in range(3)]
+    theirs = sessions.login("root", GOOD, address=None).session_id
     assert sessions.revoke_all(ann, except_session=mine[0]) == 2
     assert [is_over(sessions, session_id) for session_id in (*mine, theirs)] == [False, True, True, False]
     assert sessions.revoke_all(ann) == 1
@@ -206,20 +209,20 @@ def test_revoking_all_spares_the_one_named_and_other_users(sessions: Sessions, a
 
 
 def test_a_new_password_of_ones_own_ends_the_other_sessions(sessions: Sessions) -> None:
-    here, elsewhere = sessions.login("Ann", GOOD), sessions.login("Ann", GOOD)
+    here, elsewhere = sessions.login("Ann", GOOD, address=None), sessions.login("Ann", GOOD, address=None)
     sessions.change_password(sessions.principal(here.session_id), old_password=GOOD, new_password=OTHER)
     assert not is_over(sessions, here.session_id)
     assert is_over(sessions, elsewhere.session_id)
     with pytest.raises(WrongCredentials):
-        sessions.login("Ann", GOOD)
-    assert sessions.login("Ann", OTHER)
+        sessions.login("Ann", GOOD, address=None)
+    assert sessions.login("Ann", OTHER, address=None)
 
 
 def test_an_admins_new_password_ends_all_sessions(sessions: Sessions, users: Users, ann: int) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     users.set_password(ann, OTHER, actor_id=1)
     assert is_over(sessions, opened.session_id)
-    assert sessions.login("Ann", OTHER)
+    assert sessions.login("Ann", OTHER, address=None)
 
 
 def test_a_login_under_way_does_not_outlive_a_new_password(sessions: Sessions, engine: Engine, ann: int) -> None:
@@ -239,7 +242,7 @@ def test_a_login_under_way_does_not_outlive_a_new_password(sessions: Sessions, e
 
         event.listen(engine, "after_cursor_execute", change_now)
         try:
-            opened = sessions.login("Ann", GOOD)
+            opened = sessions.login("Ann", GOOD, address=None)
         finally:
             event.remove(engine, "after_cursor_execute", change_now)
         assert changing[0].result() is True
@@ -270,7 +273,7 @@ def test_a_hash_is_renewed_only_in_the_place_of_the_one_checked(engine: Engine, 
 
 
 def test_who_is_calling_costs_one_query(sessions: Sessions, engine: Engine) -> None:
-    opened = sessions.login("Ann", GOOD)
+    opened = sessions.login("Ann", GOOD, address=None)
     seen: list[str] = []
 
     def note(_c: Any, _cursor: Any, sql: str, _p: Any, _x: Any, _many: bool) -> None:

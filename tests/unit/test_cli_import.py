@@ -53,15 +53,15 @@ def test_ctrl_c_in_a_transaction_lets_it_end_and_counts_it() -> None:
     result = run_import(tickets, "subject\n" + "One\n" * (5 * BATCH))
     assert tickets.created == 2 * BATCH
     assert result.exit_code == 130
-    assert result.stderr == f"Interrupted: 2,000 tickets imported, up to line {2 * BATCH + 1}\n"
+    assert result.stderr == f"Interrupted: {2 * BATCH:,} tickets imported, up to line {2 * BATCH + 1}\n"
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_import_that_fails_under_way_says_what_was_done() -> None:
     result = run_import(CountedTickets(fail_at=3), "subject\n" + "One\n" * (5 * BATCH))
     assert result.exit_code == 1
-    assert "whether lines 2002 to 3001 were imported is unknown" in result.stderr
-    assert "before that, 2,000 tickets imported" in result.stderr
+    assert f"whether lines {2 * BATCH + 2} to {3 * BATCH + 1} were imported is unknown" in result.stderr
+    assert f"before that, {2 * BATCH:,} tickets imported" in result.stderr
 
 
 def test_bad_rows_are_told_up_to_a_number_and_all_counted() -> None:

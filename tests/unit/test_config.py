@@ -104,3 +104,32 @@ def test_a_warning_must_come_before_the_hold_limit_where_there_is_one() -> None:
     assert found["HOLD_WARNING_S"].startswith("600 s is not before HOLD_LIMIT_S (600 s); use at most 599")
     assert load(GOOD | {"HOLD_WARNING_S": "600"}).hold_limit_s == 0
     assert list(problems(HOLD_LIMIT_S="soon", HOLD_WARNING_S="600")) == ["HOLD_LIMIT_S"]
+
+
+def test_a_cluster_needs_another_server_for_jobs() -> None:
+    cluster = "redis+cluster://a:1,b:2"
+    assert "must be given beside a Redis Cluster" in problems(REDIS_URL=cluster)["JOBS_REDIS_URL"]
+    assert "RQ cannot work in a Redis Cluster" in problems(JOBS_REDIS_URL=cluster)["JOBS_REDIS_URL"]
+    assert load(GOOD | {"REDIS_URL": cluster, "JOBS_REDIS_URL": "redis://jobs"}).jobs_url == "redis://jobs"
+
+
+def test_jobs_are_where_the_queue_is_unless_told() -> None:
+    assert load(GOOD).jobs_url == GOOD["REDIS_URL"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("postgres://u:p@h/db", "postgresql+psycopg2://u:p@h/db"),
+        (
+            "postgresql://u:p@a:1,b:2/db",
+            "postgresql+psycopg2://u:p@/db?host=a:1&host=b:2&target_session_attrs=read-write",
+        ),
+        (
+            "postgresql://u:p@a,b/db?sslmode=require&target_session_attrs=primary",
+            "postgresql+psycopg2://u:p@/db?host=a&host=b&sslmode=require&target_session_attrs=primary",
+        ),
+    ],
+)
+def test_of_several_databases_the_one_that_takes_writes_is_meant(given: str, meant: str) -> None:
+    assert load(GOOD | {"DATABASE_URL": given}).database_url == meant

@@ -15,6 +15,7 @@ from service.usecases.passwords import Passwords
 from service.usecases.ports.sessions import Credentials, SessionTokensData
 from service.usecases.sessions import Sessions
 from tests.fakes.people import a_user
+from tests.fakes.tries import unthrottled
 
 GOOD = "Correct-horse-7"
 OTHER = "Another-horse-8"
@@ -79,6 +80,9 @@ class OneUser:
     def principal(self, session_id: UUID) -> Principal | None:
         return HERE if session_id == HERE.session_id else None
 
+    def principal_and_hand(self, session_id: UUID) -> tuple[Principal, None] | None:
+        return (HERE, None) if session_id == HERE.session_id else None
+
 
 @pytest.fixture
 def passwords() -> Passwords:
@@ -92,11 +96,15 @@ def store(passwords: Passwords) -> OneUser:
 
 @pytest.fixture
 def sessions(store: OneUser, passwords: Passwords) -> Sessions:
-    return Sessions(store=store, passwords=passwords, refresh_life=LIFE)
+    return keeper(store, passwords)
+
+
+def keeper(store: OneUser, passwords: Passwords) -> Sessions:
+    return Sessions(store=store, passwords=passwords, throttle=unthrottled(), refresh_life=LIFE)
 
 
 def test_login_opens_a_session_of_its_own_each_time(sessions: Sessions, store: OneUser) -> None:
-    first, second = sessions.login("ann", GOOD), sessions.login(" ann ", GOOD)
+    first, second = sessions.login("ann", GOOD, address=None), sessions.login(" ann ", GOOD, address=None)
     assert [first, second] == store.opened
     assert len({first.session_id, first.refresh_jti, second.session_id, second.refresh_jti}) == 4
     assert first.user == ANN
@@ -107,7 +115,7 @@ def test_login_opens_a_session_of_its_own_each_time(sessions: Sessions, store: O
 )
 def test_whatever_is_wrong_the_answer_is_the_same(sessions: Sessions, username: str, password: str) -> None:
     with pytest.raises(WrongCredentials) as caught:
-        sessions.login(username, password)
+        sessions.login(username, password, address=None)
     assert caught.value.detail == "The username or the password is wrong"
     assert caught.value.facts == {}
 
@@ -123,20 +131,20 @@ def test_a_wrong_login_costs_one_comparison_whoever_is_named(store: OneUser, use
 
     passwords = Counting(CHEAP)
     with pytest.raises(WrongCredentials):
-        Sessions(store=store, passwords=passwords, refresh_life=LIFE).login(username, OTHER)
+        keeper(store, passwords).login(username, OTHER, address=None)
     assert passwords.compared == 1
 
 
 def test_a_name_no_database_takes_is_not_looked_up(sessions: Sessions, store: OneUser) -> None:
     with pytest.raises(WrongCredentials):
-        sessions.login("a\0n", GOOD)
+        sessions.login("a\0n", GOOD, address=None)
     assert store.looked_up == []
 
 
 def test_a_hash_of_old_costs_is_renewed_by_login(store: OneUser) -> None:
     dearer = Passwords(PasswordHasher(time_cost=2, memory_cost=8, parallelism=1))
     old = store.password_hash
-    Sessions(store=store, passwords=dearer, refresh_life=LIFE).login("ann", GOOD)
+    keeper(store, dearer).login("ann", GOOD, address=None)
     assert store.password_hash != old
     assert not dearer.is_outdated(store.password_hash)
     assert dearer.matches(GOOD, store.password_hash)
@@ -146,13 +154,13 @@ def test_a_login_beside_one_that_renews_the_hash_succeeds(
     sessions: Sessions, store: OneUser, passwords: Passwords
 ) -> None:
     store.renewed = passwords.hash(GOOD)
-    assert sessions.login("ann", GOOD).user == ANN
+    assert sessions.login("ann", GOOD, address=None).user == ANN
 
 
 def test_a_login_beside_a_change_of_password_fails(sessions: Sessions, store: OneUser, passwords: Passwords) -> None:
     store.renewed = passwords.hash(OTHER)
     with pytest.raises(WrongCredentials):
-        sessions.login("ann", GOOD)
+        sessions.login("ann", GOOD, address=None)
     assert store.opened == []
 
 

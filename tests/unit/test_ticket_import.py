@@ -247,22 +247,62 @@ def test_a_batch_of_bad_rows_alone_does_not_grow_without_end(tickets: CreatedTic
     assert tickets.batches == []
 
 
+class Endless(io.RawIOBase):
+    """A file of tickets without an end."""
+
+    lines = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.lines += 1
+        return b"subject\n" if self.lines == 1 else b"One\n"
+
+
+def test_a_batch_of_long_texts_is_a_smaller_one(tickets: CreatedTickets) -> None:
+    description = "d" * 20_000
+    run(tickets, "subject,description\n" + f"One,{description}\n" * 250)
+    assert [len(batch) for batch in tickets.batches] == [100, 100, 50]
+
+
 def test_the_file_is_read_no_further_than_the_batch_at_hand(tickets: CreatedTickets) -> None:
-    class Endless(io.RawIOBase):
-        lines = 0
-
-        def readable(self) -> bool:
-            return True
-
-        def readline(self, size: int | None = -1, /) -> bytes:
-            self.lines += 1
-            return b"subject\n" if self.lines == 1 else b"One\n"
-
     source = Endless()
     batches = TicketImport(tickets=tickets).batches(source, format=CSV, actor_id=None)  # type: ignore[arg-type]
     next(batches)
     assert source.lines == BATCH + 1
     batches.close()  # type: ignore[attr-defined]
+
+
+def test_at_most_one_batch_is_read_ahead_and_nothing_once_nobody_wants_more(tickets: CreatedTickets) -> None:
+    source = Endless()
+    batches = TicketImport(tickets=tickets).batches(source, format=CSV, actor_id=None, ahead=True)  # type: ignore[arg-type]
+    next(batches)
+    batches.close()  # type: ignore[attr-defined]
+    assert source.lines == 2 * BATCH + 1
+    assert [len(batch) for batch in tickets.batches] == [BATCH]
+
+
+def test_reading_ahead_changes_nothing_about_what_is_imported(tickets: CreatedTickets) -> None:
+    content = "subject,priority\n" + "One,low\nTwo,urgent\n" * BATCH + 'Three,low\n"Four'
+    plain = run(tickets, content)
+    others = CreatedTickets()
+    assert run(others, content, ahead=True) == plain
+    assert others.batches == tickets.batches
+    assert plain[-1].stopped
+
+
+def test_what_goes_wrong_while_reading_ahead_is_told_after_the_batches_before_it(tickets: CreatedTickets) -> None:
+    class Broken(Endless):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            if self.lines > BATCH:
+                raise StoreUnavailable("the upload is out of reach")
+            return super().readline(size)
+
+    batches = TicketImport(tickets=tickets).batches(Broken(), format=CSV, actor_id=None, ahead=True)  # type: ignore[arg-type]
+    assert len(next(batches).rows) == BATCH
+    with pytest.raises(StoreUnavailable, match="out of reach"):
+        next(batches)
 
 
 def test_external_ids_are_trimmed_and_may_be_left_out(tickets: CreatedTickets) -> None:

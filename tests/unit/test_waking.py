@@ -9,6 +9,7 @@ import pytest
 
 from scripts.waiting import wait_until
 from service.domain.errors import QueueUnavailable, StoreUnavailable
+from service.observability import request_id
 from service.usecases import waking
 from service.usecases.waking import Bell
 
@@ -22,6 +23,7 @@ class Scene:
         self.needed = True
         self.looks = 0
         self.calls: list[str] = []
+        self.callers: list[str | None] = []
         self.trouble: list[Exception] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -38,6 +40,7 @@ class Scene:
 
     def call(self, name: str) -> bool:
         self.calls.append(name)
+        self.callers.append(request_id.get())
         return True
 
     def began(self, name: str) -> None:
@@ -110,3 +113,24 @@ def test_a_bell_that_was_never_rung_starts_nothing(scene: Scene) -> None:
     bell = Bell(need=scene, calls=scene)
     bell.close()
     assert scene.looks == 0
+
+
+def test_the_job_is_called_on_behalf_of_who_rang(scene: Scene, bell: Bell) -> None:
+    for who in ("r-1", "r-2"):
+        token = request_id.set(who)
+        bell.ring()
+        request_id.reset(token)
+        assert wait_until(lambda who=who: who in scene.callers, PATIENCE_S)
+    assert scene.callers == ["r-1", "r-2"]
+
+
+def test_what_is_rung_at_the_end_is_answered_on_behalf_of_who_rang(scene: Scene, bell: Bell) -> None:
+    scene.gate.clear()
+    bell.ring()
+    assert scene.looking.wait(PATIENCE_S)
+    token = request_id.set("last")
+    bell.ring()
+    request_id.reset(token)
+    scene.gate.set()
+    bell.close()
+    assert scene.callers[-1] == "last"

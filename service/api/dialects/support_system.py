@@ -18,7 +18,7 @@ support_system = resource(
 
 
 @support_system.get("/fetch-tickets", responses=outcomes(200, HandListAnswer, AgentInactive, AgentAway))
-@allow(Role.AGENT)
+@allow(Role.AGENT, sees_hand=True)
 def fetch_tickets_by_get() -> Response:
     """Top the caller's hand up and list it in creation order. Ours is `POST /api/tickets/fetch`."""
     hand = top_up()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from service.api import answers, long_lived
 from service.api.access import allow, anonymous, caller
@@ -20,7 +20,16 @@ from service.api.schemas.dialects import (
 )
 from service.api.schemas.sessions import LoginInput
 from service.api.services import services
-from service.domain.errors import AgentAway, AgentInactive, IllegalMove, NotFound, TicketTaken, WrongCredentials
+from service.domain.errors import (
+    AgentAway,
+    AgentInactive,
+    IllegalMove,
+    NotFound,
+    PasswordsBusy,
+    TicketTaken,
+    TooManyTries,
+    WrongCredentials,
+)
 from service.domain.model import Role, Ticket, TicketStatus
 
 TAG = "Compatibility: support-ticket-system"
@@ -35,19 +44,23 @@ LATE = "assigned"
 """What a ticket was that has been taken back."""
 
 
-@long_lived_tokens.post("", responses=outcomes(200, TokenAnswer, WrongCredentials))
+@long_lived_tokens.post("", responses=outcomes(200, TokenAnswer, WrongCredentials, TooManyTries, PasswordsBusy))
 @anonymous
 def get_token(body: LoginInput) -> Response:
     """Get a long-lived token, to be sent as `Authorization: Token <token>`; `POST /api/token/revoke` ends it."""
     token = long_lived.new_token()
     services().sessions.login(
-        body.username, body.password, session_id=long_lived.session_of(token), life=long_lived.LIFE
+        body.username,
+        body.password,
+        address=request.remote_addr,
+        session_id=long_lived.session_of(token),
+        life=long_lived.LIFE,
     )
     return answers.answer({"token": token})
 
 
 @assignments.get("", responses=outcomes(200, AssignmentListAnswer, AgentInactive, AgentAway))
-@allow(Role.AGENT)
+@allow(Role.AGENT, sees_hand=True)
 def list_assignments() -> Response:
     """Top the caller's hand up and list it in the order assigned. Ours is `POST /api/tickets/fetch`."""
     return listed(top_up(), _assignment, key=lambda ticket: (ticket.assigned_at, ticket.id))

@@ -24,7 +24,7 @@ ticket_project = resource("ticket_project", "/api/agent", tag=TAG, about="For cl
 
 
 @ticket_project.get("/fetch-tickets", responses=outcomes(200, ProjectTicketListAnswer, AgentInactive, AgentAway))
-@allow(Role.AGENT)
+@allow(Role.AGENT, sees_hand=True)
 def fetch_project_tickets() -> Response:
     """Top the caller's hand up and list it in creation order. Ours is `POST /api/tickets/fetch`."""
     return listed(top_up(), project_ticket_json)

@@ -23,7 +23,7 @@ ticket_system = resource(
 
 
 @ticket_system.post("/fetch_tickets", responses=outcomes(200, TicketListAnswer, AgentInactive, AgentAway))
-@allow(Role.AGENT)
+@allow(Role.AGENT, sees_hand=True)
 @idempotent
 def fetch_tickets_as_list(body: NothingInput) -> Response:  # noqa: ARG001
     """Top the caller's hand up and list it in creation order. Ours is `POST /api/tickets/fetch`."""

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, request
 
 from service.api import answers
-from service.api.access import caller
+from service.api.access import caller, hand_seen
 from service.api.idempotency import operation_id
 from service.api.services import services
 from service.api.telemetry import metrics
@@ -19,8 +19,8 @@ from service.usecases.assignments import Hand
 def top_up() -> Hand:
     """Top the caller's hand up. HEAD, which must change nothing, only looks."""
     if request.method == "HEAD":
-        return services().assignments.held(caller().user_id)
-    dealt = services().assignments.fetch(caller().user_id, operation_id=operation_id())
+        return services().assignments.held(caller().user_id, seen=hand_seen())
+    dealt = services().assignments.fetch(caller().user_id, operation_id=operation_id(), seen=hand_seen())
     metrics().count_fetch(served_by=dealt.served_by, assigned=dealt.assigned_now)
     return dealt
 

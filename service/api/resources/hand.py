@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from service.api import answers
-from service.api.access import allow, caller
+from service.api.access import allow, caller, hand_seen
 from service.api.dialects.refusals import AlreadySold, sold_once
 from service.api.epochs import expected_epoch, set_etag
 from service.api.idempotency import idempotent, operation_id
@@ -42,11 +42,13 @@ hand = resource("hand", "/api/tickets", tag="Hand", about="Getting and working t
 
 
 @hand.post("/fetch", responses=outcomes(200, HandAnswer, AgentInactive, AgentAway))
-@allow(Role.AGENT)
+@allow(Role.AGENT, sees_hand=True)
 @idempotent
 def fetch_tickets(body: FetchInput) -> Response:
     """Top the caller's hand up, oldest tickets first; harmless to repeat."""
-    dealt = services().assignments.fetch(caller().user_id, limit=body.limit, operation_id=operation_id())
+    dealt = services().assignments.fetch(
+        caller().user_id, limit=body.limit, operation_id=operation_id(), seen=hand_seen()
+    )
     metrics().count_fetch(served_by=dealt.served_by, assigned=dealt.assigned_now)
     response = answers.answer(hand_json(dealt))
     response.headers["X-Fairdeal-Served-By"] = dealt.served_by
@@ -54,10 +56,10 @@ def fetch_tickets(body: FetchInput) -> Response:
 
 
 @hand.get("/held", responses=outcomes(200, HandAnswer))
-@allow(Role.AGENT)
+@allow(Role.AGENT, sees_hand=True)
 def list_held() -> Response:
     """Read what the caller holds, in creation order."""
-    return answers.answer(hand_json(services().assignments.held(caller().user_id)))
+    return answers.answer(hand_json(services().assignments.held(caller().user_id, seen=hand_seen())))
 
 
 @hand.post(

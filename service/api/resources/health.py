@@ -37,5 +37,7 @@ def read_ready() -> Response:
 @anonymous
 def read_metrics() -> Response:
     """Expose metrics in the Prometheus text format."""
-    state = StateCollector(services().figures.read)
-    return Response(metrics().exposition(state), content_type="text/plain; version=0.0.4; charset=utf-8")
+    meters = services().meters
+    meters.look()
+    shown = metrics().exposition(StateCollector(services().figures.read), *meters.collectors())
+    return Response(shown, content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -10,6 +10,7 @@ from service.api.openapi import outcomes, resource
 from service.api.schemas.sessions import PasswordInput
 from service.api.schemas.users import UserAnswer, user_json
 from service.api.services import services
+from service.domain.errors import PasswordsBusy, TooManyTries
 
 me = resource("me", "/api/me", tag="Session")
 
@@ -21,7 +22,7 @@ def read_me() -> Response:
     return answers.answer(user_json(services().users.get(caller().user_id)))
 
 
-@me.post("/password", responses=outcomes(204, None))
+@me.post("/password", responses=outcomes(204, None, TooManyTries, PasswordsBusy))
 @allow(*ANYBODY)
 def change_password(body: PasswordInput) -> Response:
     """Change the caller's password; their other sessions end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 
 from service.api import answers
 from service.api.access import anonymous
@@ -11,16 +11,17 @@ from service.api.schemas.sessions import LoginInput, RefreshInput, TokensAnswer
 from service.api.services import services
 from service.api.tokens import bearer, presented_session
 from service.api.tokens import tokens as signed
-from service.domain.errors import NotSignedIn, WrongCredentials
+from service.domain.errors import NotSignedIn, PasswordsBusy, TooManyTries, WrongCredentials
 
 tokens = resource("tokens", "/api/token", tag="Session", about="Signing in and out")
 
 
-@tokens.post("", responses=outcomes(200, TokensAnswer, WrongCredentials))
+@tokens.post("", responses=outcomes(200, TokensAnswer, WrongCredentials, TooManyTries, PasswordsBusy))
 @anonymous
 def sign_in(body: LoginInput) -> Response:
     """Sign in."""
-    return answers.answer(signed().issue(services().sessions.login(body.username, body.password)))
+    opened = services().sessions.login(body.username, body.password, address=request.remote_addr)
+    return answers.answer(signed().issue(opened))
 
 
 @tokens.post("/refresh", responses=outcomes(200, TokensAnswer, NotSignedIn))

@@ -15,7 +15,9 @@ class Paging(Input):
     """Ask for one page."""
 
     limit: int = Field(default=50, ge=1, le=100, description="Items on the page")
-    cursor: Cursor | None = Field(default=None, description="`next` of the page before; left out: the first page")
+    cursor: Cursor | None = Field(
+        default=None, description="`next` or `prev` of another page of the same list; left out: the first page"
+    )
     format: Literal["page", "list"] = Field(
         default="page", description="`list`: the items alone, as a plain list; the Link header leads to the next page"
     )
@@ -42,5 +44,6 @@ class PageAnswer(Answer):
     """One page of a list; each list's own page adds its `items`."""
 
     next: str | None = Field(description="Cursor of the page after this one; null on the last page")
+    prev: str | None = Field(description="Cursor of the page before this one; null on the first page")
     total: int = Field(description="Items in the whole list, counted up to 10,000")
     total_is_exact: bool = Field(description="False where counting stopped at 10,000")

@@ -20,6 +20,9 @@
       const told = duration((Date.now() - Date.parse(time.dateTime)) / 1000);
       if (time.textContent !== told) time.textContent = told;
     }
+    for (const told of document.querySelectorAll("[data-due]")) {
+      if (Date.parse(told.dataset.due) <= Date.now()) told.hidden = false;
+    }
     for (const time of document.querySelectorAll("time[data-moment], time[data-age]")) {
       const words = new Date(time.dateTime).toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
       if ("moment" in time.dataset) time.textContent = words;
@@ -49,12 +52,12 @@
 
   // Look for news: only while somebody can see the page, and not in step with every other desk.
   function poll() {
-    const main = document.getElementById("main");
-    const every = Number(main?.dataset.pollS);
+    const polled = document.querySelector("[data-poll-s]");
+    const every = Number(polled?.dataset.pollS);
     if (!every || document.visibilityState !== "visible") return;
     if ((Date.now() - lastLook) / 1000 < every * (0.9 + Math.random() * 0.2)) return;
     lastLook = Date.now();
-    htmx.trigger(main, "poll");
+    htmx.trigger(polled, "poll");
   }
 
   function offline(text) {
@@ -66,6 +69,7 @@
   }
 
   const isPoll = (ctx) => ctx.sourceEvent?.type === "poll";
+  const keeps = (ctx) => isPoll(ctx) || Boolean(ctx.sourceElement?.matches?.("[data-keeps]"));
 
   document.addEventListener("htmx:config:request", (event) => {
     const {ctx} = event.detail;
@@ -91,23 +95,27 @@
   // Whoever worked a row that is gone goes on with the one in its place.
   let ticked = [];
   let rowAt = -1;
+  let isKept = false;
   const boxes = () => [...document.querySelectorAll("tbody input[type=checkbox]")];
   const rows = () => [...document.querySelectorAll("[data-row]")];
 
-  document.addEventListener("htmx:before:swap", () => {
+  document.addEventListener("htmx:before:swap", (event) => {
+    isKept = keeps(event.detail.ctx);  // afterwards, what was pressed may be gone
     ticked = boxes().filter((box) => box.checked).map((box) => box.value);
     rowAt = rows().indexOf(document.activeElement?.closest?.("[data-row]"));
   });
 
   document.addEventListener("htmx:after:swap", (event) => {
     const ctx = event.detail.ctx;
-    if (ctx && isPoll(ctx)) {
+    if (ctx && isKept) {
       for (const box of boxes()) box.checked = ticked.includes(box.value);
+      if (!isPoll(ctx)) document.getElementById("list")?.focus();
     } else {
       const sent = ctx?.sourceElement?.closest?.("form");
       if (sent?.isConnected) sent.reset();
       const wrong = document.querySelector("[aria-invalid=true]");
-      if (wrong) wrong.focus();
+      const first = document.querySelector("#main [autofocus]");
+      if (wrong ?? first) (wrong ?? first).focus();
       else if (rowAt >= 0 && (document.activeElement ?? document.body) === document.body) {
         const all = rows();
         (all[Math.min(rowAt, all.length - 1)]?.querySelector("[data-row-link]") ?? document.getElementById("main"))?.focus();
@@ -133,6 +141,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     refresh();
+    document.querySelector("form[data-go-on]")?.requestSubmit();
     setInterval(poll, 1000);
     setInterval(tellTimes, 15000);
   });

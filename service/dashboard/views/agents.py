@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from functools import partial
 
 from flask import Response, request
 
 from service.api.services import services
+from service.dashboard import news
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import choice
-from service.dashboard.listing import EMPTY, Listing
+from service.dashboard.listing import Listing, read, show
 from service.dashboard.notices import say
 from service.dashboard.rendering import go_to, page
-from service.domain.errors import InvalidInput
 from service.domain.history import hand_change
 from service.domain.model import Agent, Availability, Level, Page, Role
 from service.usecases.ports.paging import PageRequest
@@ -27,27 +27,32 @@ EVENTS = 20
 @allow(Role.ADMIN)
 def agents() -> Response:
     """Show the agents."""
-    listing = Listing(names=FILTERS, sorts=SORTS, default_sort="username")
-    return page(
-        "admin/agents.html",
-        listing=listing,
-        found=_found(listing),
-        status=HTTPStatus.BAD_REQUEST if listing.problems else HTTPStatus.OK,
-    )
+    listing = _listing()
+    found = _found(listing)
+    shown = news.shown(found.items)
+    return show("admin/agents.html", listing, found, shown=shown, news_etag=news.etag(shown, shown))
 
 
-def _found(listing: Listing) -> Page[Agent]:
+@dashboard.get("/agents/news")
+@allow(Role.ADMIN)
+def agents_news() -> Response:
+    """Tell how many agents of a list have changed since it was shown."""
+    listing = _listing()
+    return news.tell(listing, _found(listing, is_counted=False).items, "agent")
+
+
+def _listing() -> Listing:
+    return Listing(names=FILTERS, sorts=SORTS, default_sort="username", endpoint="dashboard.agents")
+
+
+def _found(listing: Listing, *, is_counted: bool = True) -> Page[Agent]:
     wanted = AgentFilter(
         text=listing.given["q"] or None,
         level=listing.one("level", Level),
         availability=listing.one("availability", Availability),
         is_active=listing.flag("active"),
     )
-    try:
-        return services().agents.page(wanted, listing.request())
-    except InvalidInput as error:
-        listing.note(error)
-        return EMPTY
+    return read(listing, partial(services().agents.page, wanted), is_counted=is_counted)
 
 
 @dashboard.get("/agents/<id:agent_id>")

@@ -12,14 +12,14 @@ from flask import Response, request, url_for
 from service.api.access import caller
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.listing import EMPTY, Listing
+from service.dashboard.listing import Listing, read, show
 from service.dashboard.notices import say
 from service.dashboard.once import once
 from service.dashboard.people_forms import Refusal, problems_in
 from service.dashboard.rendering import go, go_to, page
 from service.dashboard.written import changed_text, plain_text
-from service.domain.errors import Conflict, InvalidInput
-from service.domain.model import Customer, Page, Role
+from service.domain.errors import Conflict
+from service.domain.model import Customer, Role
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import CustomerChanges, CustomerDraft, CustomerFilter
 from service.usecases.ports.tickets import TicketFilter
@@ -34,20 +34,8 @@ SOLD = 10
 def customers() -> Response:
     """Show the customers."""
     listing = Listing(names=("q",), sorts=SORTS, default_sort="name")
-    return page(
-        "admin/customers.html",
-        listing=listing,
-        found=_found(listing),
-        status=HTTPStatus.BAD_REQUEST if listing.problems else HTTPStatus.OK,
-    )
-
-
-def _found(listing: Listing) -> Page[Customer]:
-    try:
-        return services().customers.page(CustomerFilter(text=listing.given["q"] or None), listing.request())
-    except InvalidInput as error:
-        listing.note(error)
-        return EMPTY
+    wanted = CustomerFilter(text=listing.given["q"] or None)
+    return show("admin/customers.html", listing, read(listing, partial(services().customers.page, wanted)))
 
 
 @dashboard.get("/customers/<id:customer_id>")

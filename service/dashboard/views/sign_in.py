@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from uuid import UUID
 
-from flask import Response, current_app, request, url_for
+from flask import Response, current_app, g, request, url_for
 
 from service.api.access import anonymous, caller
 from service.api.errors import status_of
 from service.api.services import services
-from service.dashboard import cookies
+from service.dashboard import cookies, typed
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.navigation import EVERYBODY, home
 from service.dashboard.rendering import go, go_to, page
@@ -39,7 +40,7 @@ def sign_in() -> Response:
     """Ask who it is; whoever is signed in already goes on."""
     if _is_signed_in():
         return go(_next())
-    return _form(why=WHY.get(request.args.get("why", "")))
+    return sign_in_form(why=WHY.get(request.args.get("why", "")))
 
 
 @dashboard.post("/sign-in")
@@ -48,13 +49,24 @@ def sign_in_by_password() -> Response:
     """Sign in by name and password."""
     username, password = request.form.get("username", ""), request.form.get("password", "")
     if not username.strip() or not password:
-        return _form(problem="Give your username and your password.", username=username, status=HTTPStatus.BAD_REQUEST)
+        return sign_in_form(
+            problem="Give your username and your password.", username=username, status=HTTPStatus.BAD_REQUEST
+        )
     try:
-        opened = services().sessions.login(username, password)
+        opened = services().sessions.login(username, password, address=request.remote_addr)
     except FairdealError as error:
-        return _form(problem=_worded(error), username=username, status=status_of(error)[0])
+        return _refused(error, username)
     cookies.keep_signed_in(opened)
-    return go(_next())
+    return _go_on(opened.session_id)
+
+
+def _go_on(session_id: UUID) -> Response:
+    """Go on to what was asked for; what was typed before is given back to its author, and is nobody else's."""
+    late = typed.carried()
+    if late is None:
+        return go(_next())
+    g.principal = services().sessions.principal(session_id)
+    return typed.give_back(late) if typed.is_authors(late) else go_to("dashboard.start")
 
 
 @dashboard.post("/sign-out")
@@ -67,16 +79,32 @@ def sign_out() -> Response:
     return response
 
 
-def _form(
-    *, problem: str | None = None, why: str | None = None, username: str = "", status: int = HTTPStatus.OK
+def _refused(error: FairdealError, username: str) -> Response:
+    response = sign_in_form(problem=_worded(error), username=username, status=status_of(error)[0])
+    if wait_s := error.facts.get("retry_after_s"):
+        response.headers["Retry-After"] = str(wait_s)
+    return response
+
+
+def sign_in_form(
+    *,
+    problem: str | None = None,
+    why: str | None = None,
+    username: str = "",
+    carried: typed.Typed | None = None,
+    status: int = HTTPStatus.OK,
 ) -> Response:
+    """Show the form; it carries along what was typed into another form before."""
+    late = carried or typed.carried()
     return page(
         "sign_in.html",
         status=status,
         problem=problem,
         why=why,
         username=username,
-        next=request.values.get("next", ""),
+        next=late.back if late else request.values.get("next", ""),
+        late=late,
+        carried=typed.dumps(late) if late else None,
         is_fresh=_is_fresh(),
         admin=services().settings.admin_username,
     )
@@ -112,5 +140,4 @@ def _worded(error: FairdealError) -> str:
 def _next() -> str:
     """Say where to go on: to the page asked for, if it is one of ours."""
     wanted = request.values.get("next", "")
-    is_ours = wanted.startswith(f"{cookies.PREFIX}/") and "\\" not in wanted and wanted.isprintable()
-    return wanted if is_ours else url_for("dashboard.start")
+    return wanted if typed.is_ours(wanted) else url_for("dashboard.start")

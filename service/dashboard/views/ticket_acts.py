@@ -18,7 +18,8 @@ from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import MOST_IDS, choice, ids, problems_of
 from service.dashboard.notices import say
 from service.dashboard.once import once
-from service.dashboard.rendering import go, page
+from service.dashboard.rendering import go, go_to, page
+from service.dashboard.typed import is_ours
 from service.dashboard.views.desk import tell
 from service.domain.errors import InvalidInput
 from service.domain.model import Priority, Role
@@ -40,7 +41,10 @@ class PickedAct(StrEnum):
 @dashboard.get("/tickets/act")
 @allow(Role.ADMIN)
 def ticket_act() -> Response:
-    """Ask before something is done with the tickets picked."""
+    """Ask before something is done with the tickets picked, or with all that the list finds."""
+    if request.args.get("all") == "yes":
+        passed_on = {name: request.args.get(name, "") for name in ("act", "list", "back")}
+        return go_to("dashboard.ticket_act_all", **passed_on)
     return _ask(choice("act", PickedAct), ids("ticket"))
 
 
@@ -102,7 +106,7 @@ _WORK: Mapping[PickedAct, Callable[[Sequence[Seen]], Worked]] = {
 def _ask(act: PickedAct, ticket_ids: Sequence[int], problems: Mapping[str, str] | None = None) -> Response:
     if not ticket_ids:
         say("warning", "No ticket is selected. Tick one first.")
-        return go(_back())
+        return go(back_of())
     found = services().tickets.several(ticket_ids, viewer=caller())
     if not found:
         say("warning", "None of these tickets is there any more.")
@@ -115,7 +119,7 @@ def _ask(act: PickedAct, ticket_ids: Sequence[int], problems: Mapping[str, str] 
         tally=tally(ticket_ids, found),
         agents=choices() if act is PickedAct.ASSIGN else None,
         priorities=list(Priority),
-        back=_back(),
+        back=back_of(),
         problems=problems or {},
         given=request.form,
     )
@@ -132,15 +136,14 @@ def _seen() -> list[Seen]:
     return [Seen(int(ticket_id), int(epoch)) for ticket_id, epoch in pairs]
 
 
-def _back() -> str:
+def back_of() -> str:
     """Say where the tickets were picked: a page of ours, or the list."""
     back = request.values.get("back", "")
-    is_ours = back.startswith(url_for("dashboard.tickets")) and "\\" not in back and back.isprintable()
-    return back if is_ours else url_for("dashboard.tickets")
+    return back if back.startswith(url_for("dashboard.tickets")) and is_ours(back) else url_for("dashboard.tickets")
 
 
 def _after(act: PickedAct, picked: Sequence[Seen]) -> str:
     """Say where to go on: where the tickets were picked, unless that is the page of one now deleted."""
     pages = {url_for("dashboard.ticket", ticket_id=item.ticket_id) for item in picked}
-    gone = act is PickedAct.DELETE and _back() in pages
-    return url_for("dashboard.tickets") if gone else _back()
+    gone = act is PickedAct.DELETE and back_of() in pages
+    return url_for("dashboard.tickets") if gone else back_of()

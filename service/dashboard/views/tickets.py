@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from http import HTTPStatus
+from functools import partial
 
 from flask import Response
 
@@ -11,12 +11,12 @@ from service.api import answers
 from service.api.access import caller
 from service.api.media import CONTENT_TYPES
 from service.api.services import services
+from service.dashboard import news
 from service.dashboard.agent_choice import choices
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import choice
-from service.dashboard.listing import EMPTY, Listing
-from service.dashboard.rendering import page
-from service.dashboard.ticket_list import SORTS, ticket_list, wanted_tickets
+from service.dashboard.listing import Listing, read, show
+from service.dashboard.ticket_list import SORTS, query_of, ticket_list, wanted_tickets
 from service.domain.errors import InvalidInput
 from service.domain.model import Page, Priority, Role, Ticket, TicketStatus
 from service.usecases.ticket_files import FileFormat
@@ -28,29 +28,34 @@ def tickets() -> Response:
     """Show the tickets."""
     listing = ticket_list()
     found = _found(listing)
+    shown = news.shown(found.items)
     agents = {ticket.agent_id for ticket in found.items if ticket.agent_id is not None}
-    return page(
+    return show(
         "admin/tickets.html",
-        status=HTTPStatus.BAD_REQUEST if listing.problems else HTTPStatus.OK,
-        listing=listing,
-        found=found,
+        listing,
+        found,
         names=services().users.usernames(agents),
         agents=choices(),
         statuses=list(TicketStatus),
         priorities=list(Priority),
         sorts=SORTS,
+        list_query=query_of(listing),
+        shown=shown,
+        news_etag=news.etag(shown, shown),
     )
 
 
-def _found(listing: Listing) -> Page[Ticket]:
-    wanted = wanted_tickets(listing)
-    if listing.problems:
-        return EMPTY
-    try:
-        return services().tickets.page(wanted, listing.request(), viewer=caller())
-    except InvalidInput as error:
-        listing.note(error)
-        return EMPTY
+@dashboard.get("/tickets/news")
+@allow(Role.ADMIN)
+def tickets_news() -> Response:
+    """Tell how many tickets of a list have changed since it was shown."""
+    listing = ticket_list()
+    return news.tell(listing, _found(listing, is_counted=False).items, "ticket")
+
+
+def _found(listing: Listing, *, is_counted: bool = True) -> Page[Ticket]:
+    find = partial(services().tickets.page, wanted_tickets(listing), viewer=caller())
+    return read(listing, find, is_counted=is_counted)
 
 
 @dashboard.get("/tickets/export")

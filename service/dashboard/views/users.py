@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 
 from flask import Response
@@ -11,7 +12,7 @@ from service.api.access import caller
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import choice
-from service.dashboard.listing import EMPTY, Listing
+from service.dashboard.listing import Listing, read, show
 from service.dashboard.notices import say
 from service.dashboard.people_forms import (
     Refusal,
@@ -22,8 +23,7 @@ from service.dashboard.people_forms import (
     texts,
 )
 from service.dashboard.rendering import go_to, page
-from service.domain.errors import InvalidInput
-from service.domain.model import Page, Role, User
+from service.domain.model import Role, User
 from service.usecases.ports.people import UserChanges, UserDraft, UserFilter
 
 FILTERS = ("q", "role", "active")
@@ -35,23 +35,10 @@ SORTS = ("username", "email", "role", "created_at")
 def users() -> Response:
     """Show the users."""
     listing = Listing(names=FILTERS, sorts=SORTS, default_sort="username")
-    return page(
-        "admin/users.html",
-        listing=listing,
-        found=_found(listing),
-        status=HTTPStatus.BAD_REQUEST if listing.problems else HTTPStatus.OK,
-    )
-
-
-def _found(listing: Listing) -> Page[User]:
     wanted = UserFilter(
         text=listing.given["q"] or None, role=listing.one("role", Role), is_active=listing.flag("active")
     )
-    try:
-        return services().users.page(wanted, listing.request())
-    except InvalidInput as error:
-        listing.note(error)
-        return EMPTY
+    return show("admin/users.html", listing, read(listing, partial(services().users.page, wanted)))
 
 
 @dashboard.get("/users/<id:user_id>")

@@ -31,6 +31,25 @@ end
 
 local inserted, looked_at, deep = 0, 0, {}
 
+-- Imports bring thousands of ids at a time that belong behind the tail, in order: those go in by the chunk.
+local function belong_behind_the_tail()
+    local before = redis.call('LINDEX', queue, -1)
+    for i = FIRST_ID, #ARGV do
+        if before and not less(before, ARGV[i]) then
+            return false
+        end
+        before = ARGV[i]
+    end
+    return #ARGV - FIRST_ID < budget
+end
+
+if belong_behind_the_tail() then
+    for first = FIRST_ID, #ARGV, CHUNK do
+        redis.call('RPUSH', queue, unpack(ARGV, first, math.min(first + CHUNK - 1, #ARGV)))
+    end
+    return {#ARGV - FIRST_ID + 1, #ARGV - FIRST_ID + 1}
+end
+
 -- Returns what it cost, in entries walked over.
 local function insert(id)
     local length = redis.call('LLEN', queue)

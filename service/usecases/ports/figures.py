@@ -35,6 +35,24 @@ class MailFigures:
     oldest_unsent_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCount:
+    """What the background jobs of one name came to so far; seconds are sums over all of them."""
+
+    name: str
+    done: int
+    failed: int
+    seconds: float
+    waited_s: float
+
+
+class JobCounts(Protocol):
+    """Counts of the jobs that have run. May raise `QueueUnavailable`."""
+
+    def read(self) -> Sequence[JobCount]:
+        """Read them."""
+
+
 class FigureStore(Protocol):
     """Figures that PostgreSQL keeps. Every method may raise `StoreUnavailable`."""
 

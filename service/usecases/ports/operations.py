@@ -119,12 +119,13 @@ class FailedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneState:
-    """One RQ queue: its jobs that wait, run, and have failed."""
+    """One RQ queue: its jobs that wait, run, and have failed, and how long the next one has waited."""
 
     lane: str
     waiting: int
     running: int
     failed: int
+    oldest_waiting_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

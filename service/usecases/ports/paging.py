@@ -1,4 +1,4 @@
-"""Pages by keyset: a cursor names the last row seen, so that any depth costs the same."""
+"""Pages by keyset: a cursor names a row seen and a side of it, so that any depth costs the same."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ COUNT_LIMIT = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRequest:
-    """Ask for `limit` rows after `cursor`, sorted by a named key, descending where the name starts with '-'."""
+    """Ask for `limit` rows at `cursor` (`next` or `prev` of a page), sorted by a key, descending after a '-'."""
 
     limit: int = 50
     cursor: str | None = None
     sort: str = "id"
+    is_counted: bool = True
+    """False where nobody wants the total, which is then 0 and not exact."""

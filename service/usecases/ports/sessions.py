@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from service.domain.model import Principal, User
+from service.domain.model import HandSeen, Principal, User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +65,6 @@ class SessionStore(Protocol):
 
     def principal(self, session_id: UUID) -> Principal | None:
         """Read who a session belongs to; None when it, or the user, is over."""
+
+    def principal_and_hand(self, session_id: UUID) -> tuple[Principal, HandSeen | None] | None:
+        """Read who a session belongs to and, of an agent, what they hold: at one moment. None as above."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from service.domain.errors import FairdealError
@@ -25,8 +25,7 @@ class TicketDraft:
     """What another system calls it; no two tickets share one, deleted ones included."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedTicket:
+class ImportedTicket(NamedTuple):
     """The ticket of an imported row, and whether that row made it."""
 
     ticket_id: int
@@ -55,10 +54,21 @@ class TicketFilter:
     text: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    unchanged_since: datetime | None = None
+    """Those that nobody has changed after this moment."""
     overdue: bool | None = None
     """Those that have missed a target and still wait; False means all others."""
     holder_away_s: int | None = None
     """Tickets held by agents who have been away for at least so many seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketCount:
+    """How many tickets a filter finds by status, in how many agents' hands, and when that was, by the database."""
+
+    by_status: Mapping[TicketStatus, int]
+    holders: int
+    at: datetime
 
 
 class TicketStore(Protocol):
@@ -91,6 +101,9 @@ class TicketStore(Protocol):
     def page(self, wanted: TicketFilter, request: PageRequest) -> Page[Ticket]:
         """List tickets by keyset. Raises `InvalidInput` for a cursor or sort key that is not ours."""
 
+    def count(self, wanted: TicketFilter) -> TicketCount:
+        """Count tickets, all of them, by one statement."""
+
     def walk(self, wanted: TicketFilter, *, size: int) -> Iterator[list[Ticket]]:
         """Yield all tickets wanted in creation order, `size` at a time, each page by a statement of its own."""
 
@@ -117,6 +130,8 @@ class Claimed:
     cut: tuple[QueuedTicket, ...] = ()
     refused: tuple[int, ...] = ()
     restless: tuple[QueuedTicket, ...] = ()
+    hand: tuple[Ticket, ...] | None = None
+    """All that the agent holds by this verdict, in creation order; None where that was not learnt with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

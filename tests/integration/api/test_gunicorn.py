@@ -2,84 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.ports import free_port
-from scripts.waiting import wait_until
 from service.config import Settings
-
-ROOT = Path(__file__).parents[3]
-
-
-@dataclass
-class Server:
-    port: int
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request("GET", path, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-
-    def is_ready(self) -> bool:
-        try:
-            return self.get("/healthz")[0] == 200
-        except OSError:
-            return False
-
-    def send(self, raw: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send bytes as they are and read the answer to the end."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
-            connection.sendall(raw)
-            with http.client.HTTPResponse(connection) as answer:
-                answer.begin()
-                return answer.status, dict(answer.getheaders()), answer.read()
-
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+from tests.integration.api.web_server import ROOT, Server, serving
 
 
 @pytest.fixture
 def server(settings: Settings, engine: Any, tmp_path: Path) -> Iterator[Server]:
-    port, log = free_port(), tmp_path / "gunicorn.log"
-    environ = os.environ | {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "JWT_SECRET_KEY": settings.jwt_secret_key.get_secret_value(),
-        "QUEUE_PREFIX": settings.queue_prefix,
-        "VAR_DIR": str(tmp_path / "var"),
-        "PORT": str(port),
-        "WEB_WORKERS": "2",
-        "WEB_THREADS": "2",
-        "MAX_BODY_BYTES": "4096",
-        "MAX_IMPORT_BYTES": "1000000",
-    }
-    command = [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn_conf.py"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
-    running = Server(port, process, log)
-    try:
-        assert wait_until(running.is_ready, 30), log.read_text()
+    with serving(settings, tmp_path, MAX_BODY_BYTES="4096", MAX_IMPORT_BYTES="1000000") as running:
         yield running
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 CHUNKED = b"POST /api/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"

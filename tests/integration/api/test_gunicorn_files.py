@@ -15,8 +15,8 @@ from service.bootstrap import Container
 from service.domain.model import Role
 from service.usecases.ports.people import UserDraft
 from tests.integration.api.conftest import PASSWORD
-from tests.integration.api.test_gunicorn import Server
 from tests.integration.api.test_gunicorn import server as server
+from tests.integration.api.web_server import Server
 
 LIMIT = 4_096
 """MAX_BODY_BYTES of the server; files have a limit of their own."""

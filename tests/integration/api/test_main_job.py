@@ -99,7 +99,7 @@ def test_an_agent_sees_their_own_tickets_alone(admin: FlaskClient, ann: FlaskCli
         assert bob.get(f"/api/tickets/{tickets[0]}{path}").status_code == 404
     assert bob.post(f"/api/tickets/{tickets[0]}/start").status_code == 404
     assert [ticket["id"] for ticket in ann.get("/api/tickets").json["items"]] == [tickets[0]]
-    assert bob.get("/api/tickets").json == {"items": [], "next": None, "total": 0, "total_is_exact": True}
+    assert bob.get("/api/tickets").json == {"items": [], "next": None, "prev": None, "total": 0, "total_is_exact": True}
     assert admin.get("/api/tickets").json["total"] == 2
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -107,6 +107,15 @@ def test_the_filter_finds_what_is_overdue_and_nothing_else(admin: FlaskClient, a
 
 def test_the_filter_and_the_times_agree(admin: FlaskClient, aged: dict[str, int]) -> None:
     assert [ticket for ticket in aged.values() if level(admin, ticket)["overdue"]] == listed(admin, "overdue=true")
+
+
+def test_the_filter_and_the_moments_they_are_due_agree(
+    admin: FlaskClient, aged: dict[str, int], container: Any
+) -> None:
+    found = [container.explanations.explain(ticket).ticket for ticket in aged.values()]
+    due = [container.service_levels.due_at(ticket) for ticket in found]
+    past = [ticket.id for ticket, at in zip(found, due, strict=True) if at is not None and at <= datetime.now(UTC)]
+    assert past == listed(admin, "overdue=true")
 
 
 def test_overdue_tickets_are_paged(admin: FlaskClient, aged: dict[str, int]) -> None:

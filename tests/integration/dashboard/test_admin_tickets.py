@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from service.domain.model import Principal, Priority, Role, Ticket
 from service.usecases.ports.paging import PageRequest
@@ -22,6 +23,13 @@ Visit = Callable[..., Visitor]
 def listed(seen: Visitor) -> list[int]:
     """List the tickets of the table in its order."""
     return [int(number) for number in re.findall(r'name="ticket" value="(\d+)"', seen.text)]
+
+
+def link(seen: Visitor, rel: str) -> str:
+    """Find the link to the page beside this one."""
+    found = re.search(rf'href="([^"]+)" rel="{rel}"', seen.text)
+    assert found, f"no link to the {rel} page"
+    return found[1].replace("&amp;", "&")
 
 
 def everything(container: Any, root: int) -> list[Ticket]:
@@ -56,6 +64,48 @@ def test_pages_by_keyset_show_every_ticket_once(visitor: Visit, root: int, ticke
         assert "First page" in seen.text
     assert found == made[::-1]
     assert "120 tickets, 20 on this page" in seen.text
+
+
+def test_pages_lead_back_to_the_first(visitor: Visit, root: int, tickets: Any, container: Any) -> None:
+    made = [ticket.id for ticket in tickets(120)][::-1]
+    seen = visitor("root")
+    assert ('rel="prev"' in seen.text, "First page" in seen.text) == (False, False)
+    seen.get(link(seen, "next"))
+    seen.get(link(seen, "next"))
+    seen.get(link(seen, "prev"))
+    assert listed(seen) == made[50:100]
+    seen.get(link(seen, "prev"))
+    assert (listed(seen), seen.path) == (made[:50], "/app/tickets")
+    assert 'rel="prev"' not in seen.text
+
+
+def test_a_page_that_nothing_comes_before_any_more_is_the_first(
+    visitor: Visit, root: int, tickets: Any, container: Any
+) -> None:
+    made = [ticket.id for ticket in tickets(60)][::-1]
+    seen = visitor("root")
+    before = link(seen.get(link(seen, "next")), "prev")
+    for ticket_id in made[:50]:
+        container.tickets.delete(ticket_id, actor_id=root)
+    assert listed(seen.get(before)) == made[50:]
+
+
+def test_what_is_overdue_says_so_in_its_row(
+    visitor: Visit, root: int, ann: int, tickets: Any, container: Any, engine: Any
+) -> None:
+    late, fresh, sold = tickets(3)
+    container.lifecycle.assign(late.id, agent_id=ann, actor_id=root)
+    container.lifecycle.assign(sold.id, agent_id=ann, actor_id=root)
+    container.lifecycle.sell(ann, sold.id, Buyer(name="Kim", email="kim@example.com"))
+    with engine.begin() as connection:
+        aged = text("UPDATE tickets SET created_at = now() - interval '50 hours' WHERE id IN (:late, :sold)")
+        connection.execute(aged, {"late": late.id, "sold": sold.id})
+    rows = visitor("root").text.split("<tr>")[2:]
+    told = {int(re.findall(r'value="(\d+)"', row)[0]): re.findall(r"data-due.*?>", row) for row in rows}
+    assert (len(told[late.id]), "hidden" in told[late.id][0]) == (1, False)
+    assert (len(told[fresh.id]), "hidden" in told[fresh.id][0]) == (1, True)  # shown by a script when the time has come
+    assert told[sold.id] == []
+    assert re.search(r'class="overdue" data-due="[^"]+" title="[^"]+">Overdue<', visitor("ann").text)
 
 
 def test_filters_narrow_the_list_and_stay_filled_in(

@@ -13,7 +13,6 @@ from service.api.app import create_app
 from service.config import load
 from service.dashboard import pages
 from service.dashboard.cookies import ACCESS, REFRESH
-from service.domain.errors import FairdealError
 from service.domain.model import Role
 from service.usecases.ports.people import UserChanges
 from tests.integration.dashboard.visitor import PASSWORD, Visitor
@@ -107,15 +106,12 @@ def test_an_empty_form_says_what_is_missing(visitor: Visit) -> None:
     assert (seen.status, "Give your username and your password." in seen.text) == (400, True)
 
 
-def test_being_locked_out_says_for_how_long(visitor: Visit, ann: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    class TooManyAttempts(FairdealError):
-        code = "too_many_attempts"
-
-    def refuse(*_: object) -> None:
-        raise TooManyAttempts("Too many attempts for this account", retry_after_s=40)
-
-    monkeypatch.setattr("service.usecases.sessions.Sessions.login", refuse)
-    assert "Too many attempts for this account. Try again in 40 seconds." in visitor().sign_in("ann").text
+def test_being_locked_out_says_for_how_long(visitor: Visit, ann: int) -> None:
+    for _ in range(10):
+        assert visitor().sign_in("ann", "Wrong-horse-7").status == 401
+    seen = visitor().sign_in("ann")
+    assert seen.status == 429
+    assert f"Too many wrong passwords. Try again in {seen.answer.headers['Retry-After']} seconds." in seen.text
 
 
 def test_a_fresh_install_says_how_to_sign_in(visitor: Visit, root: int, person: Any) -> None:

@@ -28,6 +28,7 @@ from service.domain.model import (
 from service.domain.notices import NoticeKind
 from service.domain.service_levels import Measure
 from service.domain.webhooks import Delivery, DeliveryKind, DeliveryState, Webhook
+from service.meters import Meters
 from service.usecases.assignments import Hand
 from service.usecases.explanation import Explanation, Prospect, QueuePlace
 from service.usecases.figures import State
@@ -175,11 +176,19 @@ class FakeSessions:
         self.password_changes: list[dict[str, str]] = []
         self.life = timedelta(days=14)
         self.failure: Exception | None = None
+        self.addresses: list[str | None] = []
 
     def login(
-        self, username: str, password: str, *, session_id: UUID | None = None, life: timedelta | None = None
+        self,
+        username: str,
+        password: str,
+        *,
+        address: str | None,
+        session_id: UUID | None = None,
+        life: timedelta | None = None,
     ) -> SessionTokensData:
         """Open a session."""
+        self.addresses.append(address)
         user = next((user for user in self.users.values() if user.username == username), None)
         if user is None or password != PASSWORD:
             raise WrongCredentials("The username or the password is wrong")
@@ -204,6 +213,10 @@ class FakeSessions:
             raise NotSignedIn("The session is over", reason="revoked")
         user = self.open[session_id][0]
         return Principal(user_id=user.id, username=user.username, role=user.role, session_id=session_id)
+
+    def principal_and_hand(self, session_id: UUID) -> tuple[Principal, None]:
+        """Read who it is; nobody holds anything."""
+        return self.principal(session_id), None
 
     def change_password(self, principal: Principal, *, old_password: str, new_password: str) -> None:
         """Note the change."""
@@ -283,6 +296,8 @@ class FakeServices:
         self.operations = Recorder({"mode": Mode.NORMAL})
         nothing = State(queue=None, assign_s={}, inversions=None, reconciliations=None, invariants=())
         self.figures = Recorder({"read": nothing})
+        self.meters = Meters()
+        self.tracer = None
 
 
 def health_report(**broken: str) -> HealthReport:

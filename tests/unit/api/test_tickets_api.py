@@ -128,7 +128,7 @@ def test_lists_link_to_the_next_page_with_the_same_filters(admin: FlaskClient, s
 def test_the_last_page_links_nowhere(admin: FlaskClient, services: FakeServices) -> None:
     services.tickets.results["page"] = Page(items=(), next=None, total=10_000, total_is_exact=False)
     answer = admin.get("/api/tickets")
-    assert answer.json == {"items": [], "next": None, "total": 10_000, "total_is_exact": False}
+    assert answer.json == {"items": [], "next": None, "prev": None, "total": 10_000, "total_is_exact": False}
     assert "Link" not in answer.headers
 
 

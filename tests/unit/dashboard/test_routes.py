@@ -28,12 +28,12 @@ ANONYMOUS = {
 
 TICKET, PERSON, BUYER = "tickets/<id:ticket_id>", "users/<id:user_id>", "customers/<id:customer_id>"
 ADMIN_LOOKS = (
-    "tickets", "tickets/export", "tickets/imports/<id:import_id>", "agents", "agents/<id:agent_id>",
-    "users", PERSON, "customers", BUYER,
+    "tickets", "tickets/act-all/progress", "tickets/news", "tickets/export", "tickets/imports/<id:import_id>",
+    "agents", "agents/news", "agents/<id:agent_id>", "users", PERSON, "customers", BUYER,
 )  # fmt: skip
 ADMIN_ACTS = ("agents/<id:agent_id>/availability", f"{PERSON}/activate")
 ADMIN_FORMS = (
-    TICKET, "tickets/new", f"{TICKET}/edit", "tickets/act", "tickets/import",
+    TICKET, "tickets/new", f"{TICKET}/edit", "tickets/act", "tickets/act-all", "tickets/import",
     "agents/new", *(f"agents/<id:agent_id>/{act}" for act in ("edit", "return", "reassign")),
     "users/new", *(f"{PERSON}/{act}" for act in ("edit", "password", "role", "deactivate", "delete")),
     "customers/new", f"{BUYER}/edit", f"{BUYER}/delete",
@@ -44,6 +44,8 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/app/sign-out"): EVERYBODY,
     ("GET", "/app/account"): EVERYBODY,
     ("POST", "/app/account"): EVERYBODY,
+    ("POST", "/app/account/mails"): AGENT,
+    ("POST", "/app/account/elsewhere"): EVERYBODY,
     ("GET", "/app/desk"): AGENT,
     **{("POST", f"/app/desk/{act}"): AGENT for act in ("fetch", "availability", "seen", "act")},
     **{(method, f"/app/desk/{form}"): AGENT for form in ("release", "sell") for method in ("GET", "POST")},

@@ -169,3 +169,9 @@ def test_digests_change_with_the_content(root: Path) -> None:
     after = digests(root, LOCKS)
     assert before[LOCKS[0]] != after[LOCKS[0]]
     assert before[LOCKS[1]] == after[LOCKS[1]]
+
+
+def test_traces_are_installed_where_they_are_wanted() -> None:
+    assert "requirements-otel.txt" not in make_venv.needed("run_service", {})
+    wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    assert make_venv.needed("run_service", wanted) == (*make_venv.needed("run_service", {}), "requirements-otel.txt")

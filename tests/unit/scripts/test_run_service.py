@@ -81,7 +81,8 @@ def test_help_tells_every_variable_and_its_default() -> None:
         ("postgresql://u:secret@db.example:5433/x", "db.example:5433"),
         ("redis://:secret@cache/0", "cache"),
         ("unix:///run/redis.sock", "local"),
-        ("redis://:secret@cache:port/0", "not a usual URL"),
+        ("redis+sentinel://:secret@a:1,b:2/main/0", "a:1,b:2"),
+        ("nothing of the kind", "local"),
     ],
 )
 def test_given_servers_are_named_without_secrets(url: str, shown: str) -> None:

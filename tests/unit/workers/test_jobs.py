@@ -6,7 +6,7 @@ import inspect
 
 from rq.utils import import_attribute
 
-from service.usecases import away, hold_limit, imports, mailing, reconciliations, webhook_sending
+from service.usecases import away, hold_limit, imports, mailing, reconciliations, throttle, webhook_sending
 
 
 def test_the_reconcilers_job_exists_and_takes_what_it_is_given() -> None:
@@ -34,3 +34,7 @@ def test_the_job_that_sends_mails_exists_and_takes_nothing() -> None:
 def test_the_jobs_of_webhooks_exist_and_take_nothing() -> None:
     for name in (webhook_sending.SEND_JOB, webhook_sending.TIDY_JOB):
         inspect.signature(import_attribute(name)).bind()
+
+
+def test_the_job_that_removes_old_tries_exists_and_takes_nothing() -> None:
+    inspect.signature(import_attribute(throttle.JOB)).bind()

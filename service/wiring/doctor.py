@@ -1,0 +1,88 @@
+"""The doctor, wired on connections of its own: it must be able to say that there are none."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis import Redis
+from sqlalchemy import make_url
+
+from service import __version__
+from service.config import Settings
+from service.job_queue.watch import RqJobWatch
+from service.store.doctor import PostgresLook
+from service.store.health import PostgresProbe
+from service.store.leases import PostgresLeases
+from service.ticket_queue.look import RedisServerLook
+from service.usecases.doctor import Doctor
+from service.usecases.doctor_checks import Needs
+from service.usecases.ports.doctor import HostFacts
+from service.wiring.connections import wire_connections
+
+OVERFLOW = 2
+BACKGROUND = 4
+"""Connections beyond `WEB_THREADS` that a pool, and the pool for work in the background, may have."""
+
+JOB_PROCESSES = 3
+"""A worker's job, a messenger's job, and the clock; each uses a few connections at a time."""
+
+LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
+
+
+@contextmanager
+def doctor(settings: Settings) -> Iterator[Doctor]:
+    """Lend a doctor for the settings."""
+    connections = wire_connections(settings, "doctor")
+    try:
+        yield Doctor(
+            needs=needs(settings),
+            database=PostgresLook(connections.engine),
+            redis=RedisServerLook(connections.client),
+            probe=PostgresProbe(connections.engine),
+            jobs=RqJobWatch(connections.job_client, prefix=settings.queue_prefix),
+            leases=PostgresLeases(connections.engine),
+            host=lambda: _host(settings.var_dir),
+        )
+    finally:
+        connections.close()
+
+
+def needs(settings: Settings) -> Needs:
+    """Work out what this host's settings ask for."""
+    return Needs(
+        connections=settings.web_workers * (settings.web_threads + OVERFLOW + BACKGROUND) + JOB_PROCESSES * BACKGROUND,
+        secret=settings.jwt_secret_key.get_secret_value(),
+        is_public=settings.host not in LOCAL,
+        cookies_always_secure=settings.secure_cookies == "always",
+        open_ways=tuple(_open_ways(settings)),
+    )
+
+
+def _open_ways(settings: Settings) -> Iterator[str]:
+    database = make_url(settings.database_url)
+    if not _is_near(database.host) and database.query.get("sslmode") not in ("require", "verify-ca", "verify-full"):
+        yield "PostgreSQL"
+    with Redis.from_url(settings.redis_url) as client:
+        host = client.connection_pool.connection_kwargs.get("host")
+    if settings.redis_url.startswith("redis://") and not _is_near(host):
+        yield "Redis"
+
+
+def _is_near(host: str | None) -> bool:
+    return host is None or host in LOCAL or host.startswith("/")
+
+
+def _host(var_dir: Path) -> HostFacts:
+    there = next(path for path in (var_dir.absolute(), *var_dir.absolute().parents) if path.exists())
+    disk = shutil.disk_usage(there)
+    return HostFacts(
+        clock_s=time.time(),
+        disk_free_bytes=disk.free,
+        disk_bytes=disk.total,
+        versions=f"Fairdeal {__version__}, Python {platform.python_version()}, {platform.system()}",
+    )
