@@ -32,7 +32,17 @@ BASELINE = "scripts.benchmark.baseline:create_app()"
 PEOPLE = "people"
 JWT_SECRET_KEY = "the key of the benchmark, long enough"  # noqa: S105 - of servers that live for minutes
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "HOME")
-_OWN = ("DATABASE_URL", "REDIS_URL", "JWT_SECRET_KEY", "VAR_DIR", "HOST", "PORT", "QUEUE_PREFIX", "ADMIN_PASSWORD")
+_OWN = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "JOBS_REDIS_URL",
+    "JWT_SECRET_KEY",
+    "VAR_DIR",
+    "HOST",
+    "PORT",
+    "QUEUE_PREFIX",
+    "ADMIN_PASSWORD",
+)
 _LIFE_OF_TOKENS = {"ACCESS_TOKEN_MINUTES": "240"}
 """Longer than the benchmark takes: tokens are issued once."""
 
