@@ -101,9 +101,9 @@ def estimate_s(measurement: Measurement) -> float:
     fixed = plan.large / 1_000_000
     costs = {
         "fetch-idle": 10 + loads * (3 * len(plan.levels) + 1),
-        "fetch-assigning": loads * (2 * len(plan.levels) + 6),
+        "fetch-assigning": 8 * (plan.seconds + 2.0) + loads * (2 * len(plan.levels) + 4),
         "mixed-day": loads * 2 * len(plan.levels),
-        "import": plan.rounds * plan.import_rows / 4_000,
+        "import": plan.rounds * plan.import_rows / 6_000,
         "backlog-sweep": 90 * fixed + loads * 2 * len(plan.sweep),
         "pages": 30 * fixed + 5 * plan.rounds,
         "reconcile": plan.rounds * (3 + 6 * fixed),
