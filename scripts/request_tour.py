@@ -118,6 +118,7 @@ PEOPLE = (
     step("list_customers", query={"q": "Kim"}),
     step("read_customer", path=_the("customer_id")),
     step("change_customer", {"name": "Kim Lee"}, path=_the("customer_id")),
+    step("erase_customer", {"dry_run": True}, path=_the("customer_id")),
     step("replace_customer", {"name": "Kim Lee", "email": f"kim.lee-{NOW}@example.com"}, path=_the("customer_id")),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import socket
 import sys
 from pathlib import Path
@@ -30,7 +31,8 @@ _STOPPED, _FAILED, _WRONG = 0, 1, 2
 _STAND_INS = {
     "DATABASE_URL": "postgresql://stand-in",
     "REDIS_URL": "redis://stand-in",
-    "JWT_SECRET_KEY": "stand-in" * 8,
+    "JWT_SECRET_KEY": secrets.token_urlsafe(32),
+    "WEAK_SECRETS": "allowed",
 }
 _CANNOT_START = (
     AlreadyRunningError,

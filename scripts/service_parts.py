@@ -120,6 +120,7 @@ class Service:
             "DATABASE_URL": servers.database_url,
             "REDIS_URL": servers.redis_url,
             "JWT_SECRET_KEY": jwt_secret_key,
+            "WEAK_SECRETS": self.settings.weak_secrets,
             "VAR_DIR": str(self.var_dir),
             "PYTHONPATH": str(self.root),
             "PYTHONUNBUFFERED": "1",

@@ -20,6 +20,7 @@ from service.store.backlog import PostgresBacklog
 from service.store.customers import PostgresCustomers
 from service.store.desks import PostgresDesks
 from service.store.dispatch import PostgresDispatch
+from service.store.erasure import PostgresErasure
 from service.store.health import PostgresProbe
 from service.store.hold_limit import PostgresHoldLimit
 from service.store.idempotency import PostgresIdempotency
@@ -48,6 +49,7 @@ from service.usecases.demo import Demo
 from service.usecases.desk import Desks
 from service.usecases.dispatch import Dispatcher
 from service.usecases.dispatch_report import DispatchReport
+from service.usecases.erasure import Erasures
 from service.usecases.explanation import Explanations
 from service.usecases.figures import Figures
 from service.usecases.health import Health
@@ -103,6 +105,7 @@ class Container:
     users: Users
     agents: Agents
     customers: Customers
+    erasures: Erasures
     sessions: Sessions
     throttle: Throttle
     ticket_import: TicketImport
@@ -217,6 +220,7 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
         users=users,
         agents=agents,
         customers=customers,
+        erasures=Erasures(store=PostgresErasure(engine)),
         sessions=door.sessions,
         throttle=door.throttle,
         ticket_import=ticket_import,

@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from service.data_settings import DataSettings
 from service.domain.hold_limit import HoldLimit
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
+from service.setting_problems import ConfigurationError as ConfigurationError
 from service.setting_problems import worded
 from service.setting_values import (
     AllowedTargets,
@@ -21,20 +22,13 @@ from service.setting_values import (
     PublicUrl,
     QueuePrefix,
     Sender,
+    SigningKey,
     SmtpUrl,
     StrongPassword,
     Username,
 )
 
 LONGEST_DEFAULT_WARNING_S = 3_600
-
-
-class ConfigurationError(Exception):
-    """Say every bad variable at once, each with what would be right."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 class Settings(DataSettings):
@@ -52,7 +46,7 @@ class Settings(DataSettings):
     web_threads: int = Field(default=16, ge=1, le=256, description="Threads in each gunicorn process")
 
     # Who may come in
-    jwt_secret_key: SecretStr = Field(
+    jwt_secret_key: SigningKey = Field(
         min_length=32,
         description="Key that signs tokens, 32 characters at least; `./scripts/run` generates and keeps one",
     )

@@ -17,6 +17,12 @@ class DataSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=False)
 
+    weak_secrets: Literal["refused", "allowed"] = Field(
+        default="refused",
+        description="Whether secrets that anybody could guess are taken: `refused` is for production; `./scripts/run` "
+        "allows them unless told otherwise",
+    )
+    """First of all, for the others are judged by it."""
     database_url: DatabaseUrl = Field(
         description="PostgreSQL to use; `./scripts/run` starts an embedded one when it is not given. Of several hosts, "
         "with commas between, the one that takes writes is used",

@@ -24,6 +24,7 @@ from gunicorn.http.errors import ParseException  # noqa: E402
 from prometheus_client import multiprocess  # noqa: E402
 
 from service.api.errors import UnreadableBody, answer_error  # noqa: E402
+from service.api.telemetry import GUARDS, NO_PAGE  # noqa: E402
 from service.observability import logging_config  # noqa: E402
 
 wsgi_app = "service.bootstrap:create_wsgi_app()"
@@ -97,8 +98,9 @@ def write_problem(sock: socket.socket, status_int: int, reason: str, mesg: str) 
             "code": reason.lower().replace(" ", "_"),
         }
     )
+    guards = "".join(f"{name}: {value}\r\n" for name, value in (GUARDS | {"Content-Security-Policy": NO_PAGE}).items())
     head = (
         f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"{guards}Content-Length: {len(body)}\r\n\r\n"
     )
     util.write_nonblock(sock, head.encode("latin-1") + body)

@@ -7,6 +7,14 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 
+class ConfigurationError(Exception):
+    """Say every bad variable at once, each with what would be right."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
 def worded(name: str, field: FieldInfo, kind: str, context: dict[str, Any]) -> str:
     """Word one pydantic error for a person; never repeat the value, it may be a secret."""
     if kind == "missing":

@@ -14,6 +14,9 @@ from service.config import ConfigurationError
 if TYPE_CHECKING:
     from service.config import Settings
 
+TRACER = "fairdeal_tracer"
+"""The option of an engine that holds its tracer, for statements that pass its events by."""
+
 Attributes = Mapping[str, str | int | float | bool]
 
 

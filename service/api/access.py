@@ -36,8 +36,8 @@ class Access:
     session: Callable[[], UUID] = _session_of_header
     """How the request names its session. The API reads the Authorization header alone: never a cookie, which browsers
     send whoever asks them to. Raises `NotSignedIn`."""
-    sees_hand: bool = False
-    """Whether the view needs what the caller holds: it is read with who they are, by one statement."""
+    principal: Callable[[UUID], Principal] | None = None
+    """Where a route reads who is calling together with something else; it is read from the session otherwise."""
 
     @property
     def is_anonymous(self) -> bool:
@@ -60,7 +60,12 @@ def allow(*roles: Role, own: str | None = None, sees_hand: bool = False) -> Call
 
     With `sees_hand`, the view finds what its caller holds in `hand_seen`.
     """
-    return declare(Access(roles=roles, own=own, sees_hand=sees_hand))
+    return declare(Access(roles=roles, own=own, principal=_principal_with_hand if sees_hand else None))
+
+
+def _principal_with_hand(session_id: UUID) -> Principal:
+    principal, g.hand_seen = services().sessions.principal_and_hand(session_id)
+    return principal
 
 
 def anonymous(view: View) -> View:
@@ -102,18 +107,11 @@ def admit() -> None:
         raise Forbidden("Nobody has been allowed to call this.")
     if access.is_anonymous:
         return
-    g.principal = principal = _principal(access)
+    read = access.principal or services().sessions.principal
+    g.principal = principal = read(access.session())
     if not access.admits(principal, request.view_args or {}):
         raise Forbidden(
             f"Only {access} may do this; you are signed in as {principal.role}.",
             needs=[role.value for role in access.roles],
             role=principal.role.value,
         )
-
-
-def _principal(access: Access) -> Principal:
-    session_id = access.session()
-    if not access.sees_hand:
-        return services().sessions.principal(session_id)
-    principal, g.hand_seen = services().sessions.principal_and_hand(session_id)
-    return principal

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from service.usecases.customers import Customers
     from service.usecases.desk import Desks
     from service.usecases.dispatch_report import DispatchReport
+    from service.usecases.erasure import Erasures
     from service.usecases.explanation import Explanations
     from service.usecases.figures import Figures
     from service.usecases.health import Health
@@ -97,6 +98,10 @@ class Services(Protocol):
     @property
     def customers(self) -> Customers:
         """Whom tickets are sold to."""
+
+    @property
+    def erasures(self) -> Erasures:
+        """Forgetting customers."""
 
     @property
     def webhooks(self) -> Webhooks:

@@ -21,6 +21,17 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
+GUARDS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""What every answer tells browsers. Nothing allows other origins (CORS): scripts of other sites read nothing here."""
+
+HTTPS_ALONE = "max-age=31536000"
+"""For a year, browsers that came by https come by nothing else."""
+
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """The content policy of what is no page. A view that answers with a page sets its own."""
 
@@ -57,9 +68,10 @@ def finish(response: Response) -> Response:
 def _complete(response: Response) -> None:
     headers = response.headers
     headers["X-Request-ID"] = g.request_id
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+    headers.update(GUARDS)
     headers.setdefault("Content-Security-Policy", NO_PAGE)
+    if request.is_secure:
+        headers["Strict-Transport-Security"] = HTTPS_ALONE
     if request.path.startswith("/api"):
         headers["Cache-Control"] = "no-store"
 

@@ -6,10 +6,12 @@ import click
 
 from service import __version__
 from service.cli import (
+    backup,
     db,
     demo,
     dispatch,
     doctor,
+    erase_customer,
     explain,
     mail,
     openapi,
@@ -50,6 +52,9 @@ for command in (
     dispatch.dispatch,
     verify.verify,
     doctor.doctor,
+    backup.backup,
+    backup.restore,
+    erase_customer.erase_customer,
     webhooks.webhooks,
     explain.explain,
     mail.mail,

@@ -1,13 +1,16 @@
-"""Reading forms: ids, choices, and what is wrong with a field."""
+"""Forms: reading ids and choices, and showing a form, anew where something is wrong with a field."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeVar
+from http import HTTPStatus
+from typing import Any, TypeVar
 
-from flask import request
+from flask import Response, request
 
 from service.api.schemas.fields import MAX_ID
+from service.dashboard.rendering import page
 from service.domain.errors import InvalidInput
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -42,3 +45,9 @@ def problems_of(error: InvalidInput) -> dict[str, str]:
     for each in error.facts["errors"]:
         found[each["field"]] = "; ".join(filter(None, (found.get(each["field"]), each["message"])))
     return found
+
+
+def form_page(template: str, problems: Mapping[str, str] | None = None, **values: Any) -> Response:
+    """Show a form: as it was filled in (`given` says otherwise), with what is wrong beside each field."""
+    status = HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK
+    return page(template, status=status, problems=problems or {}, **{"given": request.form, **values})

@@ -140,7 +140,8 @@ def read(listing: Listing, find: Callable[[PageRequest], Page[Item]], *, is_coun
 
 def show(template: str, listing: Listing, found: Page[Item], **values: Any) -> Response:
     """Answer with a page of a list. One that nothing comes before is the first, and shown in full as such."""
-    if found.prev is None and not listing.is_first and not listing.problems:
+    leads_on = not found.items and found.next is not None
+    if found.prev is None and not (listing.is_first or listing.problems or leads_on):
         return go(listing.address())
     status = HTTPStatus.BAD_REQUEST if listing.problems else HTTPStatus.OK
     return page(template, status=status, listing=listing, found=found, **values)

@@ -240,7 +240,10 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """One page of a list. `next` and `prev` lead to the pages beside it; `total` stops counting at 10,000."""
+    """One page of a list. `next` and `prev` lead to the pages beside it; `total` stops counting at 10,000.
+
+    A search looks at so many rows for a page, and no more: its page may be empty and still have a `next`.
+    """
 
     items: tuple[T, ...]
     next: str | None

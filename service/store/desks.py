@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, and_, bindparam, or_, select, text
+from sqlalchemy import ColumnElement, Engine, Uuid, and_, bindparam, or_, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from service.domain.model import HELD, Cause, TicketEvent, TicketStatus
+from service.domain.model import HELD, Cause, Principal, Role, TicketEvent, TicketStatus
 from service.store import rows
 from service.store.agents import agent_from, agents_query
 from service.store.engine import statement
 from service.store.tables import agents, ticket_events, tickets
-from service.usecases.ports.desk import DeskState
+from service.usecases.ports.desk import DeskState, Look
 
 _HELD = sorted(status.value for status in TicketStatus if status in HELD)
 _THEIRS = and_(tickets.c.agent_id == bindparam("agent_id"), tickets.c.deleted_at.is_(None))
@@ -34,8 +35,7 @@ WARNED = text(f"""
 SELECT id FROM tickets t WHERE agent_id = :agent_id AND status = 'assigned' AND deleted_at IS NULL AND {_WARNED}
 """)  # noqa: S608 - the condition is our own
 
-VERSION = text(f"""
-SELECT concat_ws('|', a.availability, a.level, a.capacity, a.held, u.is_active, (
+_VERSION = f"""concat_ws('|', a.availability, a.level, a.capacity, a.held, u.is_active, (
     SELECT md5(string_agg(concat_ws(':', t.id, t.epoch, t.status, t.updated_at, t.warned), ',' ORDER BY t.id))
     FROM (
         (SELECT id, epoch, status, updated_at, status = 'assigned' AND {_WARNED} AS warned FROM tickets t
@@ -44,9 +44,14 @@ SELECT concat_ws('|', a.availability, a.level, a.capacity, a.held, u.is_active, 
         (SELECT id, epoch, status, updated_at, false FROM tickets
          WHERE agent_id = a.id AND status = 'resolved' AND deleted_at IS NULL ORDER BY id DESC LIMIT :resolved)
     ) t
-))
-FROM agents a JOIN users u ON u.id = a.id WHERE a.id = :agent_id
-""")  # noqa: S608
+))"""  # noqa: S608
+
+# Who looks, as `service.store.sessions` has it, and whether there is news: all that most looks need.
+LOOK = text(f"""
+SELECT u.id, u.username, u.role, {_VERSION} AS version
+FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN agents a ON a.id = u.id
+WHERE s.id = :session_id AND s.revoked_at IS NULL AND s.expires_at > now() AND u.is_active AND u.deleted_at IS NULL
+""").bindparams(bindparam("session_id", type_=Uuid()))  # noqa: S608
 
 
 _MOVELESS = (Cause.NOTE, Cause.EDIT, Cause.HOLD_WARNING)
@@ -74,11 +79,14 @@ class PostgresDesks:
                 warned=frozenset(warned),
             )
 
-    def version(self, agent_id: int, *, resolved: int) -> str | None:
-        """Read a digest by one statement: every change of a ticket sets `updated_at`."""
+    def look(self, session_id: UUID, *, resolved: int) -> Look | None:
+        """Read session and digest by one statement: every change of a ticket sets `updated_at`."""
         with statement(self._engine) as connection:
-            found = connection.execute(VERSION, {"agent_id": agent_id, "resolved": resolved}).scalar_one_or_none()
-        return None if found is None else str(found)
+            row = connection.execute(LOOK, {"session_id": session_id, "resolved": resolved}).one_or_none()
+        if row is None:
+            return None
+        who = Principal(user_id=row.id, username=row.username, role=Role(row.role), session_id=session_id)
+        return Look(principal=who, version=row.version)
 
     def last_moves(self, ticket_ids: Collection[int], *, of_agent: int) -> dict[int, TicketEvent]:
         """Look among the events of each ticket that name the agent; notes and warnings name them, but move nothing."""

@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from service.domain.errors import InvalidInput
 from service.domain.model import Page
+from service.store.find import Find
 from service.store.rows import MAX_BIGINT
 from service.usecases.ports.paging import COUNT_LIMIT, PageRequest
 
@@ -37,6 +38,10 @@ T = TypeVar("T")
 
 MAX_LIMIT = 1_000
 """Rows one page may ask for; the API allows fewer."""
+
+
+LOOK = 10_000
+"""Rows that one page of a search looks at: some 15 ms of PostgreSQL's time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,15 @@ class _Place:
     is_before: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Walked:
+    """Rows in the list's order, whether there are more that way, and where looking ended before the end, if it did."""
+
+    rows: list[Row[Any]]
+    more: bool
+    edge: _Place | None
+
+
 def keyset_page(
     connection: Connection,
     *,
@@ -70,8 +84,14 @@ def keyset_page(
     id_column: ColumnElement[Any],
     request: PageRequest,
     build: Callable[[Row[Any]], T],
+    among: Select[Any] | None = None,
+    find: Find = Find.IN_ORDER,
 ) -> Page[T]:
     """Read one page of `select` (filtered, not ordered) and count the whole of it up to `COUNT_LIMIT`.
+
+    Where no index finds what is wanted, `among` selects the rows to look through, by conditions that one does find, and
+    in none of whose sort columns is a NULL: a page then looks at `LOOK` of them and no more. It ends there with what it
+    found, be it nothing, and its `next` goes on from there; what is counted is at least so much.
 
     `columns` maps the sort keys on offer to columns; they and `id_column` must be among the selected ones, and an
     expression among them needs its SQL type. NULLs are treated as greater than everything, as PostgreSQL sorts them.
@@ -81,28 +101,80 @@ def keyset_page(
         raise InvalidInput(("limit", f"must be between 1 and {MAX_LIMIT}"))
     order = _order(request.sort, columns, id_column)
     place = None if request.cursor is None else _decode(request.cursor, order)
-    rows, more = _walk(connection, select, order, place, limit=request.limit)
-    total = _total(connection, select, request, len(rows), is_whole=place is None and not more)
-    is_before = place is not None and place.is_before
+    counted = _counted(connection, select, order, among) if find is Find.FIRST_IF_FEW else None
+    found_first = find is Find.FIRST or (counted is not None and counted[0] <= COUNT_LIMIT)
+    sort = _found_and_sorted if found_first else _sorted
+    walked = _walk(connection, select, order, place, limit=request.limit, among=among, sort=sort)
+    rows = walked.rows
+    is_whole = place is None and not walked.more and walked.edge is None
+    if counted is None:
+        counted = (len(rows), True) if is_whole else (0, False)
+        if request.is_counted and not is_whole:
+            counted = _counted(connection, select, order, among)
+    total, is_all = counted
     return Page(
         items=tuple(build(row) for row in rows),
-        next=_encode(order, rows[-1]) if rows and (more or is_before) else None,
-        prev=_encode(order, rows[0], is_before=True) if rows and (more if is_before else place is not None) else None,
-        total=min(total, COUNT_LIMIT),
-        total_is_exact=request.is_counted and total <= COUNT_LIMIT,
+        next=_next(order, place, walked),
+        prev=_prev(order, place, walked),
+        total=min(max(total, len(rows)), COUNT_LIMIT) if request.is_counted else 0,
+        total_is_exact=request.is_counted and is_all and total <= COUNT_LIMIT,
     )
 
 
 def _walk(
-    connection: Connection, wanted: Select[Any], order: _Order, place: _Place | None, *, limit: int
-) -> tuple[list[Row[Any]], bool]:
-    """Read the rows beside a place (None: the first ones) in the list's order, and whether there are more that way."""
+    connection: Connection,
+    wanted: Select[Any],
+    order: _Order,
+    place: _Place | None,
+    *,
+    limit: int,
+    among: Select[Any] | None,
+    sort: Callable[[Select[Any], _Order], Select[Any]],
+) -> _Walked:
+    """Read the rows beside a place (None: the first ones), as far as rows are looked at."""
     way = order.turned() if place is not None and place.is_before else order
+    edge = None if among is None else _edge(connection, among, way, place)
+    wanted = _up_to(wanted, way, edge)
     if place is not None:
         wanted = wanted.where(_after(way, place.value, place.row_id))
-    found = connection.execute(_sorted(wanted, way).limit(limit + 1)).all()
+    found = connection.execute(sort(wanted, way).limit(limit + 1)).all()
     rows = list(found[:limit])
-    return (rows if way is order else rows[::-1]), len(found) > limit
+    return _Walked(rows=rows if way is order else rows[::-1], more=len(found) > limit, edge=edge)
+
+
+def _next(order: _Order, place: _Place | None, walked: _Walked) -> str | None:
+    is_before = place is not None and place.is_before
+    if walked.rows and (walked.more or is_before):
+        return _encode(order, walked.rows[-1])
+    return None if walked.edge is None else _cursor(order, walked.edge)
+
+
+def _prev(order: _Order, place: _Place | None, walked: _Walked) -> str | None:
+    is_before = place is not None and place.is_before
+    if walked.rows and (walked.more if is_before else place is not None):
+        return _encode(order, walked.rows[0], is_before=True)
+    is_beside = place is not None and walked.edge is not None
+    return _cursor(order, replace(walked.edge, is_before=True)) if is_beside and walked.edge else None
+
+
+def _edge(connection: Connection, among: Select[Any], way: _Order, place: _Place | None) -> _Place | None:
+    """Say where the last row to look at beside a place stands; None where the end comes before that."""
+    rows: Select[Any] = among.with_only_columns(way.column, way.id_column, maintain_column_froms=True)
+    if place is not None:
+        rows = rows.where(_after(way, place.value, place.row_id))
+    found = connection.execute(_sorted(rows, way).offset(LOOK - 1).limit(1)).one_or_none()
+    return None if found is None else _Place(value=found[0], row_id=found[-1], is_before=False)
+
+
+def _up_to(wanted: Select[Any], way: _Order, edge: _Place | None) -> Select[Any]:
+    if edge is None:
+        return wanted
+    column, id_column = way.column, way.id_column
+    bound_id = bindparam("page_edge_id", edge.row_id, type_=id_column.type)
+    if column is id_column:
+        return wanted.where(id_column >= bound_id if way.descending else id_column <= bound_id)
+    here, there = tuple_(column, id_column), tuple_(bindparam("page_edge", edge.value, type_=column.type), bound_id)
+    return wanted.where(here >= there if way.descending else here <= there)
 
 
 def _order(sort: str, columns: Mapping[str, ColumnElement[Any]], id_column: ColumnElement[Any]) -> _Order:
@@ -117,6 +189,15 @@ def _order(sort: str, columns: Mapping[str, ColumnElement[Any]], id_column: Colu
 def _sorted(wanted: Select[Any], order: _Order) -> Select[Any]:
     by = [order.id_column] if order.column is order.id_column else [order.column, order.id_column]
     return wanted.order_by(*(column.desc() if order.descending else column.asc() for column in by))
+
+
+def _found_and_sorted(wanted: Select[Any], order: _Order) -> Select[Any]:
+    """Sort what an inner query has found; OFFSET keeps the planner from turning the two into one."""
+    found = wanted.offset(0).subquery("found")
+    inner = replace(order, column=found.c[order.column.name], id_column=found.c[order.id_column.name])
+    if order.column is order.id_column:
+        inner = replace(inner, column=inner.id_column)
+    return _sorted(select(found), inner)
 
 
 def _after(order: _Order, value: Any, last_id: int) -> ColumnElement[bool]:
@@ -135,10 +216,10 @@ def _after(order: _Order, value: Any, last_id: int) -> ColumnElement[bool]:
     return or_(here > there, column.is_(None)) if getattr(column, "nullable", True) else here > there
 
 
-def _total(connection: Connection, wanted: Select[Any], request: PageRequest, rows: int, *, is_whole: bool) -> int:
-    if not request.is_counted:
-        return 0
-    return rows if is_whole else _count(connection, wanted)
+def _counted(connection: Connection, wanted: Select[Any], order: _Order, among: Select[Any] | None) -> tuple[int, bool]:
+    """Count what there is among the rows that a first page looks at, and say whether that is all of them."""
+    edge = None if among is None else _edge(connection, among, order, None)
+    return _count(connection, _up_to(wanted, order, edge)), edge is None
 
 
 def _count(connection: Connection, wanted: Select[Any]) -> int:
@@ -149,11 +230,17 @@ def _count(connection: Connection, wanted: Select[Any]) -> int:
 
 
 def _encode(order: _Order, row: Row[Any], *, is_before: bool = False) -> str:
-    value = row._mapping[order.column]
-    if isinstance(value, datetime):
-        value = value.isoformat()
-    place = [order.sort, value, row._mapping[order.id_column], *([True] if is_before else [])]
-    text = json.dumps(place, separators=(",", ":"))
+    value, row_id = (
+        row._mapping[column] if column in row._mapping else row._mapping[column.name]
+        for column in (order.column, order.id_column)
+    )
+    return _cursor(order, _Place(value=value, row_id=row_id, is_before=is_before))
+
+
+def _cursor(order: _Order, place: _Place) -> str:
+    value = place.value.isoformat() if isinstance(place.value, datetime) else place.value
+    parts = [order.sort, value, place.row_id, *([True] if place.is_before else [])]
+    text = json.dumps(parts, separators=(",", ":"))
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

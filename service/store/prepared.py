@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from service.domain.errors import StoreUnavailable
 from service.store.engine import PREPARES, errors_as_facts
+from service.tracing import TRACER, Tracer, around
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _KNOWN = "fairdeal.prepared"
@@ -30,6 +31,7 @@ class Prepared:
     """One statement, with the SQL type of each of its `:parameters`. It changes by itself what it changes."""
 
     def __init__(self, name: str, sql: str, **types: str) -> None:
+        self.label, self.text = name, sql.strip()
         numbers = {parameter: f"${number}" for number, parameter in enumerate(types, start=1)}
         # The name tells the text: where a pooler shares server connections, another version's statement is another one.
         self.name = f"fairdeal_{name}_{sha1(sql.encode(), usedforsecurity=False).hexdigest()[:8]}"
@@ -44,7 +46,14 @@ class Prepared:
 
         Raises `StoreUnavailable` as `service.store.engine.statement` does, and SQLAlchemy's errors for the rest.
         """
-        prepares = engine.get_execution_options()[PREPARES]
+        options = engine.get_execution_options()
+        tracer: Tracer | None = options.get(TRACER)
+        if tracer is None:
+            return self._rows(engine, values, prepares=options[PREPARES])
+        with around(tracer.child(self.label, {"db.system.name": "postgresql", "db.query.text": self.text})):
+            return self._rows(engine, values, prepares=options[PREPARES])
+
+    def _rows(self, engine: Engine, values: Mapping[str, Any], *, prepares: bool) -> list[tuple[Any, ...]]:
         with errors_as_facts(), _lent(engine, self.name) as lent:
             cursor = lent.cursor()
             if prepares:

@@ -156,6 +156,13 @@ Index("tickets_unresolved_idx", tickets.c.id, postgresql_where=_IS_UNRESOLVED)
 Index("tickets_agent_idx", tickets.c.agent_id, tickets.c.id, postgresql_where=_there("agent_id"))
 Index("tickets_customer_idx", tickets.c.customer_id, postgresql_where=_there("customer_id"))
 
+_IS_THERE = text("deleted_at IS NULL")
+_IS_DONE = text("status IN ('closed', 'sold') AND deleted_at IS NULL")
+_IS_UNUSUAL = text("priority <> 'medium' AND deleted_at IS NULL")
+Index("tickets_created_idx", tickets.c.created_at, tickets.c.id, postgresql_where=_IS_THERE)
+Index("tickets_updated_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_THERE)
+Index("tickets_done_idx", tickets.c.status, tickets.c.id, postgresql_where=_IS_DONE)
+Index("tickets_unusual_idx", tickets.c.priority, tickets.c.id, postgresql_where=_IS_UNUSUAL)
 Index("tickets_operation_key", tickets.c.operation_id, unique=True, postgresql_where=_there("operation_id"))
 Index("tickets_external_key", tickets.c.external_id, unique=True, postgresql_where=_there("external_id"))
 

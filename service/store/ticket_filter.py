@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, not_, or_, select
 
 from service.domain.model import HELD
-from service.domain.service_levels import Targets
+from service.domain.service_levels import DEFAULT_TARGETS, UNRESOLVED, Targets
 from service.store import rows
+from service.store.find import Find
 from service.store.overdue import is_overdue
 from service.store.tables import agents, tickets
 from service.usecases.ports.tickets import TicketFilter
@@ -22,6 +24,39 @@ def filtered(wanted: TicketFilter, targets: Targets) -> Select[tuple[object, ...
     return select(*rows.TICKET_COLUMNS).where(
         tickets.c.deleted_at.is_(None), *_equal(wanted), *_in_time(wanted), *_in_hand(wanted, targets)
     )
+
+
+def looked_through(wanted: TicketFilter, *, sort: str) -> Select[tuple[object, ...]] | None:
+    """Select the tickets to look through for those wanted; None where an index finds them, or nothing would help.
+
+    No index finds a text, nor what is overdue among much that is not. (One over the texts' trigrams would: it costs an
+    import three to thirty times as much as all else about a ticket.) Sorted by subject, for which there is no index
+    either, all of them are read anyhow.
+    """
+    if _key(sort) == "subject" or not (wanted.text or _looks_for_overdue(wanted, sort)):
+        return None
+    indexed = replace(wanted, text=None, overdue=None)
+    if wanted.overdue:  # what is done is not; two conditions on one column would mislead the planner
+        undone = tuple(status for status in UNRESOLVED if not wanted.statuses or status in wanted.statuses)
+        indexed = replace(indexed, statuses=undone or wanted.statuses)
+    return filtered(indexed, DEFAULT_TARGETS)
+
+
+def how_to_find(wanted: TicketFilter, *, sort: str) -> Find:
+    """Say whether the tickets wanted are better found first, and sorted then."""
+    is_in_hand = bool(wanted.statuses) and HELD.issuperset(wanted.statuses)
+    if _key(sort) == "updated_at" and (is_in_hand or (wanted.overdue and not wanted.text)):
+        return Find.FIRST  # not many: a hand holds fifteen
+    is_of_a_time = wanted.created_after is not None or wanted.created_before is not None
+    return Find.FIRST_IF_FEW if is_in_hand or is_of_a_time else Find.IN_ORDER
+
+
+def _looks_for_overdue(wanted: TicketFilter, sort: str) -> bool:
+    return wanted.overdue is False or (wanted.overdue is True and _key(sort) != "updated_at")
+
+
+def _key(sort: str) -> str:
+    return sort.removeprefix("-")
 
 
 def _equal(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:

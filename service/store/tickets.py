@@ -15,7 +15,7 @@ from service.store import import_jobs, imports, moves, rows
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
 from service.store.tables import ticket_events, tickets
-from service.store.ticket_filter import filtered
+from service.store.ticket_filter import filtered, how_to_find, looked_through
 from service.store.uniqueness import taken_values_as_facts
 from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
@@ -51,7 +51,7 @@ WHERE external_id = ANY (CAST(:external_ids AS text[])) ORDER BY id LIMIT 1
 
 SORT_KEYS = {
     "id": tickets.c.id,
-    "created_at": tickets.c.created_at,
+    "created_at": tickets.c.id,  # ids are the creation order
     "updated_at": tickets.c.updated_at,
     "subject": tickets.c.subject,
 }
@@ -127,6 +127,8 @@ class PostgresTickets:
                 id_column=tickets.c.id,
                 request=request,
                 build=lambda row: rows.ticket(row._mapping),
+                among=looked_through(wanted, sort=request.sort),
+                find=how_to_find(wanted, sort=request.sort),
             )
 
     def count(self, wanted: TicketFilter) -> TicketCount:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from service.tracing import Span, Tracer
+from service.tracing import TRACER, Span, Tracer
 
 _KEY = "fairdeal.span"
 
@@ -27,6 +27,7 @@ def trace_statements(engine: Engine, tracer: Tracer) -> None:
         if context.connection is not None:
             _end(context.connection.info, type(context.original_exception).__name__)
 
+    engine.update_execution_options(**{TRACER: tracer})
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "after_cursor_execute", finish)
     event.listen(engine, "handle_error", fail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle, islice
 from uuid import UUID
@@ -129,7 +129,11 @@ class Demo:
         return len(self._tickets.create_many(list(demo_tickets()), actor_id=None, cause=Cause.CREATE))
 
     def _is_any(self, wanted: TicketFilter) -> bool:
-        return bool(self._tickets.page(wanted, PageRequest(limit=1), viewer=_READER).items)
+        """Look for one; a page of a search may be empty and not the last."""
+        request = PageRequest(limit=1)
+        while not (page := self._tickets.page(wanted, request, viewer=_READER)).items and page.next is not None:
+            request = replace(request, cursor=page.next)
+        return bool(page.items)
 
     def _work(self, present: dict[str, int]) -> tuple[int, int]:
         """Let some agents take tickets and begin on them; count what is held and what was sold."""

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from uuid import UUID
 
 from service.domain.errors import FairdealError, NotFound
 from service.domain.model import Agent, Cause, Priority, Ticket, TicketEvent, TicketStatus
 from service.usecases.lifecycle import ItemResult, Lifecycle, check_reason
-from service.usecases.ports.desk import DeskState, DeskStore
+from service.usecases.ports.desk import DeskState, DeskStore, Look
 from service.usecases.ports.people import UserStore
+from service.usecases.sessions import over
 
 RESOLVED = 10
 """Resolved tickets shown below the hand, the newest."""
@@ -99,12 +101,15 @@ class Desks:
         self._users = users
         self._lifecycle = lifecycle
 
-    def version(self, agent_id: int) -> str:
-        """Say what changes whenever the desk does; cheap enough to ask every few seconds. Raises `NotFound`."""
-        version = self._store.version(agent_id, resolved=RESOLVED)
-        if version is None:
-            raise NotFound(f"There is no agent {agent_id}")
-        return version
+    def look(self, session_id: UUID) -> Look:
+        """Say who looks, and what changes whenever their desk does: one statement, every few seconds.
+
+        Raises `NotSignedIn` as `Sessions.principal` does.
+        """
+        found = self._store.look(session_id, resolved=RESOLVED)
+        if found is None:
+            raise over()
+        return found
 
     def read(self, agent_id: int, *, seen: Sequence[Glimpse] | None = None) -> Desk:
         """Read a desk, and what others have changed since the agent saw it; None: they never have. Raises `NotFound`.

@@ -88,7 +88,7 @@ class Sessions:
             grace=REUSE_GRACE,
         )
         if rotated is None:
-            raise _over()
+            raise over()
         return rotated
 
     def revoke(self, session_id: UUID) -> None:
@@ -103,14 +103,14 @@ class Sessions:
         """Say who is calling, by one query. Raises `NotSignedIn` when the session, or the user, is over."""
         principal = self._store.principal(session_id)
         if principal is None:
-            raise _over()
+            raise over()
         return principal
 
     def principal_and_hand(self, session_id: UUID) -> tuple[Principal, HandSeen | None]:
         """Say who is calling and, where that is an agent, what they hold, by one query. Raises `NotSignedIn`."""
         found = self._store.principal_and_hand(session_id)
         if found is None:
-            raise _over()
+            raise over()
         return found
 
     def change_password(self, principal: Principal, *, old_password: str, new_password: str) -> None:
@@ -122,7 +122,7 @@ class Sessions:
         """
         found = self._store.credentials_of(principal.user_id)
         if found is None:
-            raise _over()
+            raise over()
         problems = [("new_password", message) for message in check_strength(new_password)]
         if not self._is_present(principal, old_password, found.password_hash):
             problems.insert(0, ("old_password", "is not your present password"))
@@ -168,5 +168,6 @@ def _wrong() -> WrongCredentials:
     return WrongCredentials("The username or the password is wrong")
 
 
-def _over() -> NotSignedIn:
+def over() -> NotSignedIn:
+    """Say that a session is."""
     return NotSignedIn("You are signed out: the session has ended or been revoked; sign in again")

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from redis import Redis
 from sqlalchemy import make_url
 
 from service import __version__
@@ -65,16 +64,20 @@ def needs(settings: Settings) -> Needs:
 
 def _open_ways(settings: Settings) -> Iterator[str]:
     database = make_url(settings.database_url)
-    if not _is_near(database.host) and database.query.get("sslmode") not in ("require", "verify-ca", "verify-full"):
+    hosts = database.query.get("host", ())
+    named = [database.host or "", *([hosts] if isinstance(hosts, str) else hosts)]
+    if not all(map(_is_near, named)) and database.query.get("sslmode") not in ("require", "verify-ca", "verify-full"):
         yield "PostgreSQL"
-    with Redis.from_url(settings.redis_url) as client:
-        host = client.connection_pool.connection_kwargs.get("host")
-    if settings.redis_url.startswith("redis://") and not _is_near(host):
+    scheme, _, rest = settings.redis_url.partition("://")
+    servers = rest.partition("/")[0].rpartition("@")[2].split(",")
+    if not scheme.startswith(("rediss", "unix")) and not all(map(_is_near, servers)):
         yield "Redis"
 
 
-def _is_near(host: str | None) -> bool:
-    return host is None or host in LOCAL or host.startswith("/")
+def _is_near(server: str) -> bool:
+    """Judge `host`, `host:port` or a socket's path."""
+    host = server if server.count(":") != 1 else server.partition(":")[0]
+    return host.partition("]")[0].lstrip("[") in LOCAL or host.startswith("/")
 
 
 def _host(var_dir: Path) -> HostFacts:

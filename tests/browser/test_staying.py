@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from service.domain.errors import StoreUnavailable
 from service.usecases import sweep
 from service.usecases.ports.tickets import TicketChanges, TicketDraft
 from tests.browser.looking import PASSWORD, Visit, inspect, sign_in
@@ -86,6 +87,27 @@ def test_what_was_typed_outlives_the_session(visit: Visit, people: People, conta
     page.get_by_role("heading", name="Typed with care").wait_for()
 
 
+def test_what_was_typed_outlives_a_database_that_is_away(
+    visit: Visit, people: People, container: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people("root", "admin")
+    page = visit("root")
+    page.get_by_role("link", name="New ticket").first.click()
+    page.get_by_label("Subject").fill("Typed with care")
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreUnavailable("PostgreSQL does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(container.tickets, "create", fail)
+        page.get_by_role("button", name="Create the ticket").click()
+        page.get_by_text("What you typed is still here").wait_for()
+    assert page.get_by_label("Subject").input_value() == "Typed with care"
+    page.get_by_role("button", name="Create the ticket").click()
+    page.get_by_text("it waits in the queue.").wait_for()
+    assert not page.get_by_text("What you typed is still here").is_visible()
+
+
 def test_an_agent_keeps_their_account(visit: Visit, people: People, container: Any) -> None:
     people("ann")
     container.sessions.login("ann", PASSWORD)
@@ -95,6 +117,6 @@ def test_an_agent_keeps_their_account(visit: Visit, people: People, container: A
     page.get_by_role("button", name="Keep this choice").click()
     page.get_by_text("Your choice of mails is kept.").wait_for()
     assert not page.get_by_label("Tickets I fetched").is_checked()
-    page.get_by_role("button", name="Sign out everywhere else").click()
+    page.get_by_role("button", name="End my other sign-ins").click()
     page.get_by_text("1 other sign-in ended").wait_for()
     inspect(page, "account")

@@ -65,9 +65,7 @@ def test_each_link_between_two_hosts_may_be_cut(open_stand: OpenStand, hosts: Ho
                 hosts.cut(one, other)
                 load.go_on(UNFELT_S)
                 if one in WEBS:
-                    assert wait_until(partial(_has_been_felt, load, one, other, before), 30), (
-                        f"{one}-{other}"
-                    )
+                    assert wait_until(partial(_has_been_felt, load, one, other, before), 30), f"{one}-{other}"
                 hosts.mend()
                 load.acknowledge(30)
     verdict = judge(stand, load, "links-cut", what="five hosts, each link between two of them cut in turn")

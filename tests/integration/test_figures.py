@@ -46,6 +46,9 @@ def test_backlog_and_fetches_are_shown(container: Container, client: FlaskClient
     assert shown["fairdeal_inversions",] == 0
     assert shown["fairdeal_fetches_total", "queue"] == 1
     assert shown["fairdeal_tickets_assigned_total",] == 15
+    assert shown["fairdeal_pop_seconds_count",] == 1
+    assert shown["fairdeal_commit_seconds_count", "queue"] == 1
+    assert shown["fairdeal_commit_seconds_count", "database"] == 0
     assert shown["fairdeal_up", "redis"] == shown["fairdeal_up", "postgresql"] == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from service.store.sessions import PostgresSessions
 from service.store.situations import PostgresSituations
 from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
+from service.usecases.ports.backlog import COUNTED_AT_ONCE
 from service.usecases.ports.explanation import AHEAD_LIMIT
 from service.usecases.ports.paging import COUNT_LIMIT, PageRequest
 from service.usecases.ports.tickets import Buyer, TicketDraft, TicketFilter
@@ -99,6 +101,14 @@ def session(engine: Engine) -> object:
     return PostgresSessions(engine).principal(session_id)
 
 
+def look(engine: Engine) -> object:
+    """Look for news as an open desk does."""
+    with engine.connect() as connection:
+        of_agent = text("SELECT id FROM sessions WHERE user_id = :agent_id AND revoked_at IS NULL LIMIT 1")
+        session_id = connection.execute(of_agent, {"agent_id": WORKING}).scalar_one()
+    return PostgresDesks(engine).look(session_id, resolved=10)
+
+
 # Bounds are some two or three times what was seen; walking a table or a wrong index costs 10,000 pages or more.
 HOT = {
     "fetch what the queue popped": Bound(
@@ -119,9 +129,7 @@ HOT = {
     ),
     "hand": Bound(lambda engine: assignments(engine).hand(WORKING), 40, 15, "tickets_held_idx"),
     "desk": Bound(lambda engine: PostgresDesks(engine).state(WORKING, resolved=10), 150, 40, "tickets_resolved_idx"),
-    "version of a desk": Bound(
-        lambda engine: PostgresDesks(engine).version(WORKING, resolved=10), 150, 120, "tickets_resolved_idx"
-    ),
+    "look at a desk": Bound(look, 180, 120, "tickets_resolved_idx"),
     "agent": Bound(lambda engine: assignments(engine).agent(WORKING), 20, 1, "agents_pkey"),
     "claim by its id": Bound(lambda engine: assignments(engine).claimed_by(uuid4()), 20, 1, "claims_pkey"),
     "principal": Bound(session, 30, 1, "sessions_pkey"),
@@ -213,7 +221,11 @@ def test_the_longest_wait_is_found_at_the_head_of_two_indexes(big: Engine) -> No
     """Of those that came back, one entry; of the others the first, behind those that came back and are older."""
     with explained(big) as plans:
         PostgresBacklog(big).backlog()
-    _, *oldest = plans
+    counts, oldest = plans[: len(Priority)], plans[len(Priority) :]
+    for plan in counts:
+        assert plan.indexes() == {"tickets_open_idx"}, plan.told()
+        assert plan.most_rows <= COUNTED_AT_ONCE, plan.told()
+        assert plan.buffers <= 500, plan.told()
     assert len(oldest) == len(Priority)
     for plan in oldest:
         assert plan.indexes() == {"tickets_open_idx", "tickets_requeued_idx"}, plan.told()
@@ -228,9 +240,28 @@ def tickets(*, sort: str = "id", **wanted: object) -> Act:
     return lambda engine: pages(lambda asked: PostgresTickets(engine).page(wish, asked), sort=sort, limit=50)
 
 
+LONG_AGO = {
+    "created_after": datetime.now(UTC) - timedelta(days=5, minutes=20),
+    "created_before": datetime.now(UTC) - timedelta(days=5),
+}
+
 LISTS = {
     "all": tickets(),
     "all, newest first": tickets(sort="-id"),
+    "all, by age": tickets(sort="-created_at"),
+    "all, by change": tickets(sort="updated_at"),
+    "all, latest change first": tickets(sort="-updated_at"),
+    "open, by age": tickets(sort="created_at", statuses=(TicketStatus.OPEN,)),
+    "closed, by change": tickets(sort="updated_at", statuses=(TicketStatus.CLOSED,)),
+    "high": tickets(priorities=(Priority.HIGH,)),
+    "created long ago": tickets(**LONG_AGO),
+    "created long ago, by change": tickets(sort="-updated_at", **LONG_AGO),
+    "said by nobody": tickets(text="qqqqzz"),
+    "said by nobody, latest change first": tickets(sort="-updated_at", text="qqqqzz"),
+    "said by nobody in two letters": tickets(sort="-id", text="zq"),
+    "said by all": tickets(text="i"),
+    "said by nobody that is closed": tickets(text="qqqqzz", statuses=(TicketStatus.CLOSED,)),
+    "not overdue": tickets(overdue=False),
     "closed": tickets(statuses=(TicketStatus.CLOSED,)),
     "of an agent": tickets(agent_id=WORKING),
     "open": tickets(statuses=(TicketStatus.OPEN,)),
@@ -261,6 +292,7 @@ def test_what_is_overdue_is_looked_for_among_what_is_not_done_and_nowhere_else(
         pages(lambda asked: PostgresTickets(big, targets=targets).page(wish, asked), sort="id", limit=50)
     assert plans
     for plan in plans:
-        assert plan.indexes() == {"tickets_unresolved_idx"}, plan.told()
+        assert plan.scanned() == set(), plan.told()
+        assert plan.indexes() <= {"tickets_unresolved_idx", "tickets_open_idx", "tickets_created_idx"}, plan.told()
         assert plan.most_rows <= 1.05 * (OPEN + AGENTS * HELD_BY_EACH), plan.told()
         assert plan.buffers <= 4_000, plan.told()

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, event, text
 
 from service.domain.errors import NotSignedIn, WrongCredentials
 from service.domain.model import Principal, Role
+from service.store.desks import PostgresDesks
 from service.store.engine import transaction
 from service.store.places import PostgresPlaces
 from service.store.sessions import PRINCIPAL, PostgresSessions
@@ -148,6 +149,29 @@ def test_nothing_is_forgiven_once_the_session_is_over(sessions: Sessions, engine
     run(engine, statement)
     with pytest.raises(NotSignedIn):
         sessions.refresh(opened.session_id, opened.refresh_jti)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1",
+        "UPDATE sessions SET revoked_at = now()",
+        "UPDATE sessions SET expires_at = now()",
+        "UPDATE users SET is_active = false",
+        "UPDATE users SET deleted_at = now(), is_active = false",
+        "DELETE FROM sessions",
+    ],
+)
+def test_who_looks_at_a_desk_is_who_any_request_comes_from(sessions: Sessions, engine: Engine, statement: str) -> None:
+    opened = sessions.login("Ann", GOOD)
+    if statement.startswith("SELECT"):
+        looked = PostgresDesks(engine).look(opened.session_id, resolved=10)
+        assert looked is not None
+        assert looked.principal == sessions.principal(opened.session_id)
+    else:
+        run(engine, statement)
+        assert is_over(sessions, opened.session_id)
+        assert PostgresDesks(engine).look(opened.session_id, resolved=10) is None
 
 
 def test_a_reused_token_ends_the_session_for_everybody(sessions: Sessions, engine: Engine) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 
 from service.config import ConfigurationError, Settings, load
@@ -21,10 +23,10 @@ def problems(**environ: str) -> dict[str, str]:
 
 
 def test_good_values_are_taken() -> None:
-    settings = load(GOOD | {"ADMIN_USERNAME": "chief@desk", "ADMIN_PASSWORD": "Let-me-in-1", "PORT": ""})
+    settings = load(GOOD | {"ADMIN_USERNAME": "chief@desk", "ADMIN_PASSWORD": "Let-them-in-1", "PORT": ""})
     assert settings.admin_username == "chief@desk"
     assert settings.admin_password is not None
-    assert settings.admin_password.get_secret_value() == "Let-me-in-1"
+    assert settings.admin_password.get_secret_value() == "Let-them-in-1"
     assert settings.port == 8000
 
 
@@ -106,6 +108,56 @@ def test_a_warning_must_come_before_the_hold_limit_where_there_is_one() -> None:
     assert list(problems(HOLD_LIMIT_S="soon", HOLD_WARNING_S="600")) == ["HOLD_LIMIT_S"]
 
 
+GUESSED = {
+    "JWT_SECRET_KEY": [
+        ("a" * 40, "has fewer than 12 different characters"),
+        ("change-me-change-me-change-me-change-me", "looks like an example"),
+        ("your_secret_key_goes_here_1234567890", "looks like an example"),
+        ("fairdeal-fairdeal-fairdeal-fairdeal-0", "looks like an example"),
+    ],
+    "DATABASE_URL": [
+        ("postgresql://postgres:postgres@db.example/fairdeal", "its password is a default or the name of its user"),
+        ("postgresql://ann-the-user:ann-the-user@db.example/x", "the name of its user"),
+        ("postgresql://u:s3cr%40t@db.example/fairdeal", "its password is shorter than 8 characters"),
+        ("postgres://u:Pass-Word@db.example/fairdeal", "its password is a default"),
+        ("postgresql://u:postgres@one.example:5432,two.example:5432/x", "its password is a default"),
+    ],
+    "REDIS_URL": [
+        ("redis://:foobared@cache.example/0", "its password is a default"),
+        ("rediss://u:short@cache.example/0", "its password is shorter than 8 characters"),
+    ],
+    "ADMIN_PASSWORD": [("Let-me-in-1", "stands in manuals"), ("Passw0rd!1", "stands in manuals")],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"), [(name, *case) for name, cases in GUESSED.items() for case in cases]
+)
+def test_secrets_that_anybody_could_guess_are_for_trying_things_out_alone(name: str, value: str, words: str) -> None:
+    found = problems(**{name: value})
+    assert list(found) == [name]
+    assert words in found[name]
+    assert value not in found[name]
+    load(GOOD | {name: value, "WEAK_SECRETS": "allowed"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db.example/fairdeal",
+        "postgresql:///fairdeal?host=/run/postgresql",
+    ],
+)
+def test_servers_that_ask_for_no_password_are_taken(url: str) -> None:
+    assert load(GOOD | {"DATABASE_URL": url}).database_url.endswith(url.removeprefix("postgresql"))
+
+
+def test_generated_secrets_are_good_enough() -> None:
+    for _ in range(200):
+        key = secrets.token_urlsafe(32)
+        assert load(GOOD | {"JWT_SECRET_KEY": key, "DATABASE_URL": f"postgresql://fairdeal:{key}@db.example/x"})
+
+
 def test_a_cluster_needs_another_server_for_jobs() -> None:
     cluster = "redis+cluster://a:1,b:2"
     assert "must be given beside a Redis Cluster" in problems(REDIS_URL=cluster)["JOBS_REDIS_URL"]
@@ -132,4 +184,4 @@ def test_jobs_are_where_the_queue_is_unless_told() -> None:
     ],
 )
 def test_of_several_databases_the_one_that_takes_writes_is_meant(given: str, meant: str) -> None:
-    assert load(GOOD | {"DATABASE_URL": given}).database_url == meant
+    assert load(GOOD | {"DATABASE_URL": given, "WEAK_SECRETS": "allowed"}).database_url == meant

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.config import load
 from service.usecases import doctor_checks as checks
 from service.usecases.doctor import Verdict, verdict
 from service.usecases.doctor_checks import MIB, Finding, Level, Needs
 from service.usecases.ports.doctor import DatabaseFacts, HostFacts, RedisFacts
 from service.usecases.ports.health import SchemaState
 from service.usecases.ports.operations import JobsState, LaneState, WorkerState
+from service.wiring.doctor import needs
 
 NEEDS = Needs(
     connections=50,
@@ -135,7 +137,7 @@ def a_worker(lane: str, *, heard_s: float) -> WorkerState:
     [
         ([a_worker("messages", heard_s=3)], 0, Level.OK, ""),
         ([a_worker("messages", heard_s=3)], 2, Level.WARNING, "2 have failed"),
-        ([a_worker("messages", heard_s=95)], 0, Level.ERROR, "last heard of 9"),
+        ([a_worker("messages", heard_s=95)], 0, Level.ERROR, ", last heard of "),
         ([a_worker("reconcile", heard_s=3)], 0, Level.ERROR, "python -m workers messenger"),
         ([], 0, Level.ERROR, "python -m workers messenger"),
     ],
@@ -160,3 +162,20 @@ def test_the_worst_finding_is_the_verdict() -> None:
     assert verdict([well]) is Verdict.WELL
     assert verdict([well, warned]) is Verdict.WARNED
     assert verdict([ill, warned]) is Verdict.ILL
+
+
+@pytest.mark.parametrize(
+    ("database", "redis", "expected"),
+    [
+        ("postgresql://a:b@127.0.0.1:5432/f", "redis://:x@localhost:6379/0", ()),
+        ("postgresql://a:b@/f?host=/run/postgresql", "unix:///run/redis.sock", ()),
+        ("postgresql://a:b@db.example/f", "redis://:x@[::1]:6379/0", ("PostgreSQL",)),
+        ("postgresql://a:b@db.example/f?sslmode=require", "rediss://:x@redis.example:6379/0", ()),
+        ("postgresql://a:b@127.0.0.1:5432,db.example:5432/f", "redis+sentinel://s1:1,s2:2/mymaster",
+         ("PostgreSQL", "Redis")),
+        ("postgresql://a:b@localhost:5432,127.0.0.1:5433/f", "redis+sentinel://localhost:1,127.0.0.1:2/mymaster", ()),
+    ],
+)  # fmt: skip
+def test_ways_to_other_machines_without_tls_are_seen(database: str, redis: str, expected: tuple[str, ...]) -> None:
+    settings = load({"DATABASE_URL": database, "REDIS_URL": redis, "JWT_SECRET_KEY": "x" * 32})
+    assert needs(settings).open_ways == expected

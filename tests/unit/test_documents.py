@@ -46,3 +46,16 @@ def test_the_page_on_webhooks_names_every_cause() -> None:
     listed = re.search(r"`causes` are those of a ticket's history \((.*?)\)", page, re.DOTALL)
     assert listed is not None
     assert re.findall(r"`(\w+)`", listed[1]) == [cause.value for cause in Cause]
+
+
+def test_every_test_that_the_page_on_security_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "security.md").read_text())
+    missing = [name for path, name in named if f"def {name}(" not in (ROOT / path).read_text()]
+    assert len(named) > 30
+    assert missing == []
+
+
+def test_the_page_on_security_goes_through_all_ten_and_leaves_none_without_a_test() -> None:
+    risks = re.split(r"^## (API\d+)", (ROOT / "docs" / "security.md").read_text(), flags=re.MULTILINE)[1:]
+    assert risks[::2] == [f"API{number}" for number in range(1, 11)]
+    assert all("`tests/" in part.partition("\n## ")[0] for part in risks[1::2])

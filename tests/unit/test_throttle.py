@@ -85,6 +85,7 @@ def test_nobody_can_keep_an_owner_out_who_comes_from_where_they_came_before(
         guess(throttle, "ann", CAFE)
         guess(throttle, "bob", HOME)
         store.clock.sleep(7)
+    assert guess(throttle, "ann", CAFE, 10) + guess(throttle, "bob", HOME, 10) < 20
     enter(throttle, "Ann ", HOME)
 
 

@@ -14,7 +14,10 @@ from service.api.schemas.customers import (
     CustomerPatch,
     CustomerPath,
     CustomerQuery,
+    ErasureAnswer,
+    ErasureInput,
     customer_json,
+    erasure_json,
 )
 from service.api.services import services
 from service.domain.errors import AlreadyExists, Conflict, NotFound
@@ -65,3 +68,15 @@ def delete_customer(path: CustomerPath) -> Response:
     """Delete a customer whom no ticket refers to."""
     services().customers.delete(path.customer_id)
     return answers.nothing()
+
+
+@customers.post("/<id:customer_id>/erase", responses=outcomes(200, ErasureAnswer, NotFound))
+@allow(Role.ADMIN)
+def erase_customer(path: CustomerPath, body: ErasureInput) -> Response:
+    """Erase a customer's name and email, for ever; their tickets stay sold, their history stays.
+
+    With `texts`, the subjects and descriptions of these tickets go too. `kept_texts` counts texts and notes that name
+    their address and stay.
+    """
+    erasure = services().erasures.erase(path.customer_id, texts=body.texts, dry_run=body.dry_run)
+    return answers.answer(erasure_json(erasure))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from service.api.schemas.fields import Id, Text
 from service.api.schemas.paging import PageAnswer, SortedPaging
 from service.api.schemas.shape import Answer, Changes, Input, documented
 from service.domain.model import Customer
+from service.usecases.ports.erasure import Erasure
 from service.usecases.ports.people import CustomerChanges, CustomerDraft, CustomerFilter
 
 EXAMPLE = {"name": "Ada Lovelace", "email": "ada@example.com"}
@@ -58,6 +60,26 @@ class CustomerPatch(Changes):
         return CustomerChanges(**self.given())
 
 
+class ErasureInput(Input):
+    """What to erase of a customer besides name and email."""
+
+    model_config = documented({"texts": False, "dry_run": True})
+
+    texts: bool = False
+    dry_run: bool = False
+
+
+class ErasureAnswer(Answer):
+    """What was erased, or would be."""
+
+    customer_id: int
+    tickets: int
+    texts: int
+    replies: int
+    kept_texts: int
+    dry_run: bool
+
+
 class CustomerAnswer(Answer):
     """A customer."""
 
@@ -83,3 +105,8 @@ def customer_json(customer: Customer) -> dict[str, Any]:
         "created_at": customer.created_at,
         "updated_at": customer.updated_at,
     }
+
+
+def erasure_json(erasure: Erasure) -> dict[str, Any]:
+    """Describe an erasure."""
+    return asdict(erasure)

@@ -43,7 +43,14 @@ class SortedPaging(Paging):
 class PageAnswer(Answer):
     """One page of a list; each list's own page adds its `items`."""
 
-    next: str | None = Field(description="Cursor of the page after this one; null on the last page")
+    next: str | None = Field(
+        description="Cursor of the page after this one; null on the last page. A page of tickets searched for by their "
+        "text, or by being overdue or not, looks at 10,000 tickets and ends there with what it found, be it nothing: "
+        "`next` goes on"
+    )
     prev: str | None = Field(description="Cursor of the page before this one; null on the first page")
-    total: int = Field(description="Items in the whole list, counted up to 10,000")
-    total_is_exact: bool = Field(description="False where counting stopped at 10,000")
+    total: int = Field(
+        description="Items in the whole list, counted up to 10,000; of tickets searched for, those among the 10,000 "
+        "that the first page looks at"
+    )
+    total_is_exact: bool = Field(description="False where counting stopped before the end: there are at least so many")

@@ -4,6 +4,7 @@
 (() => {
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
   const RESTED_S = 5;
+  const TICKS = "input[type=checkbox][name=ticket]";
   let lastLook = Date.now();
 
   document.documentElement.classList.add("scripted");
@@ -33,7 +34,7 @@
   function countTicked() {
     for (const told of document.querySelectorAll("[data-count-of]")) {
       const form = document.getElementById(told.dataset.countOf);
-      const boxes = form ? [...form.querySelectorAll("tbody input[type=checkbox]")] : [];
+      const boxes = form ? [...form.querySelectorAll(TICKS)] : [];
       const ticked = boxes.filter((box) => box.checked).length;
       told.textContent = ticked ? `${ticked} selected` : told.dataset.none;
       const all = form?.querySelector("[data-tick-all]");
@@ -81,9 +82,13 @@
 
   document.addEventListener("htmx:before:response", (event) => {
     const {ctx} = event.detail;
-    const isLost = ctx.response.status >= 500;
-    offline(isLost ? "The service is not answering just now. What you see may be old; we keep trying." : "");
-    if (isPoll(ctx) && ctx.response.status >= 400 && !ctx.response.headers.get("HX-Redirect")) event.preventDefault();
+    const {status} = ctx.response;
+    const isSent = ctx.request.method === "POST";
+    if (status < 500) offline("");
+    else if (isSent) offline("The service did not answer in time. What you typed is still here: send it again, it counts once.");
+    else offline("The service is not answering just now. What you see may be old; we keep trying.");
+    const isKeptBack = isPoll(ctx) ? status >= 400 : isSent && status === 503;
+    if (isKeptBack && !ctx.response.headers.get("HX-Redirect")) event.preventDefault();
   });
 
   document.addEventListener("htmx:error", (event) => {
@@ -96,7 +101,7 @@
   let ticked = [];
   let rowAt = -1;
   let isKept = false;
-  const boxes = () => [...document.querySelectorAll("tbody input[type=checkbox]")];
+  const boxes = () => [...document.querySelectorAll(TICKS)];
   const rows = () => [...document.querySelectorAll("[data-row]")];
 
   document.addEventListener("htmx:before:swap", (event) => {
@@ -127,7 +132,7 @@
 
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("[data-tick-all]")) {
-      for (const box of event.target.closest("form").querySelectorAll("tbody input[type=checkbox]")) box.checked = event.target.checked;
+      for (const box of event.target.closest("form").querySelectorAll(TICKS)) box.checked = event.target.checked;
     }
     countTicked();
   });

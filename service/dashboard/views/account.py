@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from flask import Response, request
 
 from service.api.access import caller
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import problems_of
+from service.dashboard.forms import form_page, problems_of
 from service.dashboard.navigation import EVERYBODY
 from service.dashboard.notices import say
-from service.dashboard.rendering import go_to, page
+from service.dashboard.rendering import go_to
 from service.dashboard.wording import counted
 from service.domain.errors import InvalidInput
 from service.domain.model import Role
@@ -79,11 +78,10 @@ def account_elsewhere() -> Response:
 
 def _show(problems: Mapping[str, str] | None = None) -> Response:
     is_mailed = caller().role in MAILED
-    return page(
+    return form_page(
         "account.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         user=services().users.get(caller().user_id),
         mails=services().notification_preferences.get(caller().user_id) if is_mailed else None,
         mail_words=MAIL_WORDS,
-        problems=problems or {},
     )

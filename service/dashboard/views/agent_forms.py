@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from http import HTTPStatus
 from uuid import UUID
 
 from flask import Response, request, url_for
@@ -13,7 +12,7 @@ from service.api.access import caller
 from service.api.services import services
 from service.dashboard.agent_choice import choices, chosen
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import choice, problems_of
+from service.dashboard.forms import choice, form_page, problems_of
 from service.dashboard.notices import say
 from service.dashboard.once import once
 from service.dashboard.people_forms import (
@@ -94,11 +93,10 @@ def _changes() -> AgentChanges:
 
 
 def _form(found: Agent | None, problems: Mapping[str, str] | None = None) -> Response:
-    return page(
+    return form_page(
         "admin/agent_form.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         agent=found,
-        problems=problems or {},
         given=given_fields(),
     )
 
@@ -129,13 +127,11 @@ def _return(agent_id: int, _: UUID | None) -> str:
 
 def _ask_return(agent_id: int, problems: Mapping[str, str] | None = None) -> Response:
     ids = services().assignments.return_all(agent_id, actor_id=caller().user_id, dry_run=True)
-    return page(
+    return form_page(
         "admin/agent_return.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         agent=services().agents.get(agent_id),
         tickets=services().tickets.several(ids, viewer=caller()),
-        problems=problems or {},
-        given=request.form,
     )
 
 
@@ -184,11 +180,10 @@ def _preview(agent_id: int, target: Agent) -> Response:
 
 def _ask_reassign(agent_id: int, problems: Mapping[str, str] | None = None) -> Response:
     found = {("agent" if name == "to_agent_id" else name): text for name, text in (problems or {}).items()}
-    return page(
+    return form_page(
         "admin/agent_reassign.html",
-        status=HTTPStatus.BAD_REQUEST if found else HTTPStatus.OK,
+        found,
         agent=services().agents.get(agent_id),
         agents=choices(),
-        problems=found,
         given=request.values,
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from http import HTTPStatus
 from uuid import UUID
 
-from flask import Response, request, url_for
+from flask import Response, url_for
 
 from service.api.access import caller
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
+from service.dashboard.forms import form_page
 from service.dashboard.listing import Listing, read, show
 from service.dashboard.notices import say
 from service.dashboard.once import once
@@ -125,10 +125,8 @@ def _delete(customer_id: int, _: UUID | None) -> str:
 
 
 def _form(found: Customer | None, problems: Mapping[str, str] | None = None) -> Response:
-    return page(
+    return form_page(
         "admin/customer_form.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         customer=found,
-        problems=problems or {},
-        given=request.form,
     )

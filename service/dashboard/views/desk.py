@@ -6,26 +6,27 @@ from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
-from flask import Response, request, url_for
+from flask import Response, g, request, url_for
 
-from service.api.access import caller
+from service.api.access import Access, caller, declare
 from service.api.services import services
 from service.api.telemetry import metrics
 from service.dashboard import looks
 from service.dashboard.blueprint import allow, dashboard
+from service.dashboard.cookies import session_of_cookies
 from service.dashboard.forms import choice, ids
 from service.dashboard.notices import say
 from service.dashboard.once import once
 from service.dashboard.rendering import go, go_to, is_unchanged, page, tag, unchanged
 from service.dashboard.wording import counted, words
 from service.domain.errors import AgentAway, FairdealError, IllegalMove, InvalidInput, NotFound
-from service.domain.model import Availability, Role, TicketStatus
+from service.domain.model import Availability, Principal, Role, TicketStatus
 from service.usecases.assignments import Hand
 from service.usecases.desk import Act
 from service.usecases.lifecycle import ItemResult
 
 POLL_S = 10
-"""Pause between two looks at an open desk, s. A look that finds nothing new costs two statements."""
+"""Pause between two looks at an open desk, s. A look that finds nothing new costs one statement."""
 
 DONE = {Act.START: "started", Act.RESOLVE: "resolved", Act.CLOSE: "closed", Act.RELEASE: "given back"}
 ASKING_FIRST = {"sell": "dashboard.desk_sell", "release": "dashboard.desk_release"}
@@ -35,12 +36,17 @@ NAMED = 5
 """Refusals told one by one; beyond that they are counted."""
 
 
+def _looking(session_id: UUID) -> Principal:
+    found = services().desks.look(session_id)
+    g.desk_version = found.version
+    return found.principal
+
+
 @dashboard.get("/desk")
-@allow(Role.AGENT)
+@declare(Access(roles=(Role.AGENT,), session=session_of_cookies, principal=_looking))
 def desk() -> Response:
     """Show the desk; 304 where nothing has changed since the browser's look."""
-    agent_id = caller().user_id
-    version = services().desks.version(agent_id)
+    agent_id, version = caller().user_id, g.desk_version
     if is_unchanged(tag("desk", version, looks.remembered())):
         return unchanged(tag("desk", version, looks.remembered()))
     found = services().desks.read(agent_id, seen=looks.seen())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from uuid import UUID
 
 from flask import Response, request, url_for
@@ -14,10 +13,10 @@ from service.api.access import caller
 from service.api.services import services
 from service.dashboard import looks
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import ids, problems_of
+from service.dashboard.forms import form_page, ids, problems_of
 from service.dashboard.notices import say
 from service.dashboard.once import once
-from service.dashboard.rendering import go, go_to, page
+from service.dashboard.rendering import go, go_to
 from service.dashboard.views.desk import tell
 from service.domain.errors import InvalidInput
 from service.domain.model import Role
@@ -92,10 +91,8 @@ def _ask(template: str, chosen: Sequence[int], problems: Mapping[str, str] | Non
     if not tickets:
         say("warning", "None of these tickets is in your hand any more.")
         return go_to("dashboard.desk")
-    return page(
+    return form_page(
         template,
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         tickets=tickets,
-        problems=problems or {},
-        given=request.form,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from http import HTTPStatus
 from uuid import UUID
 
 from flask import Response, request, url_for
@@ -11,10 +10,10 @@ from flask import Response, request, url_for
 from service.api.access import caller
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import problems_of
+from service.dashboard.forms import form_page, problems_of
 from service.dashboard.notices import say
 from service.dashboard.once import once
-from service.dashboard.rendering import go, page
+from service.dashboard.rendering import go
 from service.domain.errors import InvalidInput
 from service.domain.model import Role
 from service.usecases.ports.paging import PageRequest
@@ -50,13 +49,11 @@ def _show(ticket_id: int, problems: dict[str, str] | None = None) -> Response:
     ticket = services().tickets.get(ticket_id, viewer=caller())
     events = services().tickets.history(ticket_id, PageRequest(limit=EVENTS), viewer=caller()).items
     named = {event.actor_id for event in events if event.actor_id is not None}
-    return page(
+    return form_page(
         "desk_ticket.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         ticket=ticket,
         events=events,
         names=services().users.usernames(named),
         levels=services().service_levels.of(ticket_id, viewer=caller()),
-        problems=problems or {},
-        given=request.form,
     )

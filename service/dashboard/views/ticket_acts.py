@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
-from http import HTTPStatus
 from uuid import UUID
 
 from flask import Response, request, url_for
@@ -15,10 +14,10 @@ from service.api.schemas.fields import MAX_ID
 from service.api.services import services
 from service.dashboard.agent_choice import choices, chosen
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import MOST_IDS, choice, ids, problems_of
+from service.dashboard.forms import MOST_IDS, choice, form_page, ids, problems_of
 from service.dashboard.notices import say
 from service.dashboard.once import once
-from service.dashboard.rendering import go, go_to, page
+from service.dashboard.rendering import go, go_to
 from service.dashboard.typed import is_ours
 from service.dashboard.views.desk import tell
 from service.domain.errors import InvalidInput
@@ -111,17 +110,15 @@ def _ask(act: PickedAct, ticket_ids: Sequence[int], problems: Mapping[str, str] 
     if not found:
         say("warning", "None of these tickets is there any more.")
         return go(url_for("dashboard.tickets"))
-    return page(
+    return form_page(
         "admin/ticket_act.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         act=act,
         tickets=found,
         tally=tally(ticket_ids, found),
         agents=choices() if act is PickedAct.ASSIGN else None,
         priorities=list(Priority),
         back=back_of(),
-        problems=problems or {},
-        given=request.form,
     )
 
 

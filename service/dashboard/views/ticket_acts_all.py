@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
-from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from itsdangerous import BadData
 from service.api.access import caller
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import choice, problems_of
+from service.dashboard.forms import choice, form_page, problems_of
 from service.dashboard.notices import say, serializer
 from service.dashboard.once import once
 from service.dashboard.rendering import go, page
@@ -169,16 +168,14 @@ def _concerned(act: PickedAct, query: str) -> TicketFilter | None:
 
 def _ask(new: Sweep, problems: Mapping[str, str] | None = None) -> Response:
     tally, _ = sweep.preview(services().tickets, new.wanted)
-    return page(
+    return form_page(
         "admin/ticket_act_all.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         sweep=new,
         act=new.act,
         state=_write(new),
         tally=tally,
         filters=in_words(ticket_list(new.query)),
-        problems=problems or {},
-        given=request.form,
         max_reason=MAX_REASON,
     )
 

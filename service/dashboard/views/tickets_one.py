@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from http import HTTPStatus
 from uuid import UUID
 
 from flask import Response, request, url_for
@@ -12,11 +11,11 @@ from flask import Response, request, url_for
 from service.api.access import caller
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import problems_of
+from service.dashboard.forms import form_page, problems_of
 from service.dashboard.notices import say
 from service.dashboard.once import once
 from service.dashboard.people_forms import problems_in
-from service.dashboard.rendering import go, page
+from service.dashboard.rendering import go
 from service.dashboard.written import changed_text, plain_text
 from service.domain.errors import AlreadyExists, InvalidInput
 from service.domain.model import Priority, Role, Ticket, TicketEvent
@@ -56,17 +55,15 @@ def _show(ticket_id: int, problems: Mapping[str, str] | None = None) -> Response
     asked = PageRequest(limit=EVENTS, cursor=request.args.get("cursor") or None)
     events = services().tickets.history(ticket_id, asked, viewer=caller())
     customer_id = explained.ticket.customer_id
-    return page(
+    return form_page(
         "admin/ticket.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         ticket=explained.ticket,
         explained=explained,
         events=events,
         names=services().users.usernames(_people(explained.ticket, events.items)),
         levels=services().service_levels.of(ticket_id, viewer=caller()),
         customer=None if customer_id is None else services().customers.get(customer_id),
-        problems=problems or {},
-        given=request.form,
     )
 
 
@@ -143,10 +140,8 @@ def _checked() -> tuple[str, str, Priority, str | None]:
 
 
 def _form(found: Ticket | None, problems: Mapping[str, str] | None = None) -> Response:
-    return page(
+    return form_page(
         "admin/ticket_form.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         ticket=found,
-        problems=problems or {},
-        given=request.form,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from http import HTTPStatus
 from uuid import UUID
 
 from flask import Response, url_for
@@ -12,11 +11,11 @@ from flask import Response, url_for
 from service.api.access import caller
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import choice
+from service.dashboard.forms import choice, form_page
 from service.dashboard.notices import say
 from service.dashboard.once import once
 from service.dashboard.people_forms import Refusal, given_fields, new_password, problems_in
-from service.dashboard.rendering import go, go_to, page
+from service.dashboard.rendering import go, go_to
 from service.domain.errors import Conflict
 from service.domain.model import Role, User
 from service.usecases.ports.people import UserChanges
@@ -125,14 +124,13 @@ def _delete(user_id: int, _: UUID | None) -> str:
 def _asked(template: str, user_id: int, problems: Mapping[str, str] | None = None) -> Response:
     """Show a form about a user, with what they would lose."""
     found = services().users.get(user_id)
-    return page(
+    return form_page(
         template,
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         user=found,
         agent=services().agents.get(user_id) if found.role is Role.AGENT else None,
         is_self=user_id == caller().user_id,
         back=_page_of(found),
-        problems=problems or {},
         given=given_fields(),
     )
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from http import HTTPStatus
 
 from flask import Response
 
 from service.api.access import caller
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
-from service.dashboard.forms import choice
+from service.dashboard.forms import choice, form_page
 from service.dashboard.listing import Listing, read, show
 from service.dashboard.notices import say
 from service.dashboard.people_forms import (
@@ -88,10 +87,9 @@ def user_change(user_id: int) -> Response:
 
 
 def _form(found: User | None, problems: Mapping[str, str] | None = None) -> Response:
-    return page(
+    return form_page(
         "admin/user_form.html",
-        status=HTTPStatus.BAD_REQUEST if problems else HTTPStatus.OK,
+        problems,
         user=found,
-        problems=problems or {},
         given=given_fields(),
     )

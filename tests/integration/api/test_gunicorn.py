@@ -38,6 +38,8 @@ def test_broken_requests_are_answered_in_json(server: Server) -> None:
         answered, headers, body = server.send(raw)
         assert (answered, headers["Content-Type"]) == (status, "application/problem+json")
         assert json.loads(body)["status"] == status
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
 def test_chunked_bodies_are_read(server: Server) -> None:

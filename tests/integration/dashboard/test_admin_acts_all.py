@@ -49,7 +49,7 @@ def test_a_list_of_several_pages_offers_all_that_match(visitor: Visit, root: int
     assert "that match" not in seen.text
     tickets(1)
     seen.get("/app/tickets?q=printer")
-    assert "all 51 tickets that match" in seen.text
+    assert "All 51 tickets that match" in seen.text
     seen.get(f"/app/tickets/act?act=delete&all=yes&list={quote('q=printer')}&back=/app/tickets")
     assert "Delete all 51 tickets that match" in seen.text
 

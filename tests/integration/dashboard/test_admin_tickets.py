@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
 
 from service.domain.model import Principal, Priority, Role, Ticket
+from service.store import paging
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.tickets import Buyer, TicketChanges, TicketFilter
 from tests.integration.dashboard.visitor import Visitor
@@ -158,6 +161,20 @@ def test_what_is_wrong_with_a_filter_is_said_beside_it(visitor: Visit, root: int
     assert seen.status == 400
     assert said in seen.text.replace("There", "there")
     assert 'aria-invalid="true"' in seen.text
+
+
+def test_a_search_among_many_looks_through_a_part_at_a_time(
+    visitor: Visit, root: int, tickets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "LOOK", 2)
+    [oldest, *_] = tickets(5)
+    seen = visitor("root").get(f"/app/tickets?q={quote(oldest.subject)}&sort=-id")
+    for _ in range(2):
+        assert "No ticket so far" in seen.text
+        [further] = re.findall(r'href="([^"]+)" rel="next">Look further', seen.text)
+        seen = seen.get(html.unescape(further))
+    assert listed(seen) == [oldest.id]
+    assert "Look further" not in seen.text
 
 
 def test_a_cursor_that_is_not_ours_is_refused_with_a_page(visitor: Visit, root: int) -> None:

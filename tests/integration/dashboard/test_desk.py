@@ -75,6 +75,16 @@ def test_several_are_worked_at_once_each_on_its_own(visitor: Visit, ann: int, ti
     assert "No ticket is selected." in seen.press("start").text
 
 
+def test_several_resolved_ones_are_closed_at_once(visitor: Visit, ann: int, tickets: Any, container: Any) -> None:
+    first, second, third = (ticket.id for ticket in tickets(3))
+    seen = visitor("ann").send("/app/desk/fetch")
+    seen.send("/app/desk/act", ("act", "resolve"), ticket=[first, second, third])
+    seen.send("/app/desk/act", ("act", "close"), ticket=[first, third])
+    assert "2 tickets are closed." in seen.text
+    states = [status_of(container, ticket_id) for ticket_id in (first, second, third)]
+    assert states == [TicketStatus.CLOSED, TicketStatus.RESOLVED, TicketStatus.CLOSED]
+
+
 def test_giving_back_asks_for_a_reason_and_keeps_it(visitor: Visit, ann: int, tickets: Any, container: Any) -> None:
     first, second = tickets(2)
     seen = visitor("ann").send("/app/desk/fetch")

@@ -124,7 +124,7 @@ def test_what_breaks_is_told_without_telling_why(visitor: Visit, ann: int, monke
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret inner life")
 
-    monkeypatch.setattr("service.usecases.desk.Desks.version", broken)
+    monkeypatch.setattr("service.usecases.desk.Desks.look", broken)
     seen.get("/app/desk")
     assert seen.status == 500
     assert "Something went wrong on our side" in seen.text

@@ -36,6 +36,7 @@ from service.usecases.health import HealthPart, HealthReport, HealthStatus
 from service.usecases.lifecycle import ItemResult
 from service.usecases.operations import Mode
 from service.usecases.ports.dispatch import Takers
+from service.usecases.ports.erasure import Erasure
 from service.usecases.ports.explanation import Act
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
 from service.usecases.ports.mails import Mail, MailState
@@ -49,6 +50,7 @@ from tests.unit.api.dispatch_fake import DISPATCH
 
 NOW = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 PASSWORD = "Correct-Horse-9"
+ERASURE = Erasure(customer_id=5, tickets=2, texts=0, replies=1, kept_texts=0, dry_run=False)
 
 
 def a_ticket(ticket_id: int = 7, **values: Any) -> Ticket:
@@ -298,6 +300,7 @@ class FakeServices:
         self.figures = Recorder({"read": nothing})
         self.meters = Meters()
         self.tracer = None
+        self.erasures = Recorder({"erase": ERASURE})
 
 
 def health_report(**broken: str) -> HealthReport:

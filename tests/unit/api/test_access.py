@@ -71,6 +71,7 @@ EXPECTED: dict[tuple[str, str], set[Role]] = {
         (method, f"/api/{many}s/<id:{many}_id>"): ADMIN
         for many, method in itertools.product(("user", "agent", "customer"), ("GET", "PUT", "PATCH", "DELETE"))
     },
+    ("POST", "/api/customers/<id:customer_id>/erase"): ADMIN,
     ("GET", "/api/agents/<id:agent_id>/history"): ADMIN,
     ("GET", "/api/users"): ADMIN | AGENT,
     ("GET", "/api/agents"): ADMIN | AGENT,

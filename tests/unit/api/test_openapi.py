@@ -144,6 +144,7 @@ CALLS: list[tuple[Role, str, str, Any]] = [
     (Role.ADMIN, "POST", "/api/customers", {"name": "Ada", "email": "a@b.example"}),
     (Role.ADMIN, "PUT", "/api/customers/{customer_id}", {"name": "Ada", "email": "a@b.example"}),
     (Role.ADMIN, "PATCH", "/api/customers/{customer_id}", {"name": "Ada"}),
+    (Role.ADMIN, "POST", "/api/customers/{customer_id}/erase", {"dry_run": True}),
     (Role.ADMIN, "GET", "/api/tickets", None),
     (Role.ADMIN, "GET", "/api/tickets/{ticket_id}", None),
     (Role.ADMIN, "POST", "/api/tickets", {"title": "x"}),

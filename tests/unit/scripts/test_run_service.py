@@ -122,7 +122,7 @@ def test_reason_against_listening_is_told(number: int, words: str, monkeypatch: 
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(run_service, "try_listening", refuse)
-    settings = Settings(database_url="postgresql://x", redis_url="redis://x", jwt_secret_key="x" * 32)
+    settings = Settings(database_url="postgresql://x", redis_url="redis://x", jwt_secret_key="0123456789abcdef" * 2)
     with pytest.raises(run_service.PortTakenError, match=words):
         run_service._require_port(settings)
 
@@ -136,7 +136,7 @@ def test_a_password_that_was_not_used_is_told_at_the_end() -> None:
 
 
 def test_the_command_line_gets_every_setting_of_the_run_and_none_of_its_shell(tmp_path: Path) -> None:
-    settings = Settings(database_url="postgresql://x", redis_url="redis://x", jwt_secret_key="x" * 32)
+    settings = Settings(database_url="postgresql://x", redis_url="redis://x", jwt_secret_key="0123456789abcdef" * 2)
     console = Console()
     given = {name.upper(): f"it's {name} $HOME" for name in Settings.model_fields if name != "claim_lease_s"}
     service = Service(tmp_path, settings, tmp_path, console, Supervisor(console), StopRequest(), given)
