@@ -96,3 +96,12 @@ def row_from(found: Mapping[str, Any]) -> Row:
     """Read a row back from what `as_json` made."""
     rounds = [Round(**{name: value for name, value in each.items() if name != "rate"}) for each in found["rounds"]]
     return Row(**{name: found[name] for name in ("scenario", "what", "unit", "connections")}, rounds=rounds)
+
+
+def rounded(value: Any) -> Any:
+    """Leave four decimals of every number inside: the rest is noise, and long."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {name: rounded(each) for name, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list) else value

@@ -89,7 +89,6 @@ class Floor:
         with self.site.sql.cursor() as cursor:
             for statement in _RESET:
                 cursor.execute(statement, {"tickets": tickets})
-        self.site.databases.checkpoint()
 
     def _script(self, each: int) -> str:
         own = [

@@ -31,6 +31,9 @@ RECONCILE_S, RECONCILE_MB = 3.0, 100.0
 _MB_PER_MIB = 1.048576
 
 
+NOT_MEASURED = "not measured"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """One goal: what is wanted, what was found, and whether that will do; None where it was not measured."""
@@ -38,8 +41,13 @@ class Goal:
     number: str
     what: str
     wanted: str
-    found: str = "not measured"
+    found: str = NOT_MEASURED
     met: bool | None = None
+
+    @property
+    def was_measured(self) -> bool:
+        """Say whether there is a figure for it."""
+        return self.found != NOT_MEASURED
 
 
 Rows = Sequence[Row]
@@ -141,12 +149,12 @@ def _reconciling(rows: Rows) -> Iterator[Goal]:
     peak_mb = row.middle_of("extra", "peak_mib") * _MB_PER_MIB if row else 0.0
     what = f"reconciling {tickets or LARGE:,} tickets"
     enough = tickets >= LARGE
-    found = f"{seconds:.1f} s" if tickets else "not measured"
+    found = f"{seconds:.1f} s" if tickets else NOT_MEASURED
     yield Goal(
         number="5", what=what, wanted=f"at most {RECONCILE_S:g} s", found=found,
         met=seconds <= RECONCILE_S if enough else None,
     )  # fmt: skip
-    found = f"{peak_mb:.0f} MB" if tickets else "not measured"
+    found = f"{peak_mb:.0f} MB" if tickets else NOT_MEASURED
     yield Goal(
         number="5", what=f"memory for {what}", wanted=f"at most {RECONCILE_MB:g} MB", found=found,
         met=peak_mb <= RECONCILE_MB if enough else None,

@@ -1,6 +1,7 @@
-"""Write the generated parts of docs/performance.md: `python -m scripts.benchmark.render [var/bench/....json]`.
+"""Write the generated parts of docs/performance.md: `python -m scripts.benchmark.render [var/bench/....json...]`.
 
-A file that is named becomes docs/performance.json, which the page is made from; without one, it is taken as it is.
+The files that are named become docs/performance.json, which the page is made from; without one, it is taken as it is.
+Of several files the first says what was measured on, the others add their rows: those of `--compare`, for instance.
 What the page says by hand, between the generated parts, stays.
 """
 
@@ -139,10 +140,26 @@ def _cpu(row: Row) -> float:
     return sum(row.middle_of("cpu_us", name) for name in ("web", "PostgreSQL", "Redis"))
 
 
+def together(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Put measurements together. Raises `ValueError` when they are of different machines, or of the same thing."""
+    first, *others = found
+    rows, invariants, took_s = list(first["rows"]), dict(first["invariants"]), first["took_s"]
+    for other in others:
+        if other["machine"] != first["machine"]:
+            raise ValueError("the files were not measured on the same machine, with the same versions")
+        if again := invariants.keys() & other["invariants"].keys():
+            raise ValueError(f"two files have figures of {', '.join(sorted(again))}")
+        rows += other["rows"]
+        invariants |= other["invariants"]
+        took_s += other["took_s"]
+    return {**first, "took_s": took_s, "invariants": invariants, "rows": rows}
+
+
 def main(arguments: list[str]) -> None:
-    """Rewrite the page, from another file of figures if one is named."""
+    """Rewrite the page, from other files of figures if some are named."""
     if arguments:
-        FIGURES.write_text(Path(arguments[0]).read_text())
+        found = together([json.loads(Path(name).read_text()) for name in arguments])
+        FIGURES.write_text(json.dumps(found, indent=1) + "\n")
     PAGE.write_text(page(PAGE.read_text(), json.loads(FIGURES.read_text())))
 
 

@@ -96,7 +96,7 @@ def _delay_commits(connection: Any, _record: object) -> None:
 
 VARIANTS: Mapping[str, Variant] = {
     "token-cache": Variant("otherwise: every token is verified on every request", _without_token_cache),
-    "prepared-statements": Variant("otherwise: none are prepared", environ={"PREPARED_STATEMENTS": "false"}),
+    "prepared-statements": Variant("otherwise: none, as behind a pooler", environ={"DATABASE_POOLER": "transaction"}),
     "pinning": Variant("otherwise: web processes go from core to core", environ={"PIN_WORKERS": "false"}),
     "connection-pools": Variant("otherwise: every use of PostgreSQL makes a connection", _without_pools),
     "json": Variant("otherwise: by the standard library", _with_json_of_the_standard_library),

@@ -84,6 +84,7 @@ def test_figures_of_a_service_that_breaks_a_promise_are_not_kept(
 ) -> None:
     def sabotage(stage: Stage) -> Iterator[Row]:
         with stage.main.sql.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")  # the database would refuse it
             cursor.execute("UPDATE agents SET held = 3 WHERE id = (SELECT min(id) FROM agents)")
         yield from ()
 

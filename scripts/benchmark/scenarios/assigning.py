@@ -19,6 +19,8 @@ from scripts.benchmark.sites import Site
 from scripts.benchmark.stage import Stage
 
 _SPARE = 1_000
+_LONG_ENOUGH = 0.8
+"""So much of a round: what is left would be a phase too short to say anything."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def _all_of_them(stage: Stage, service: Contender, connections: int) -> Iterator
     sales = Row(scenario=ASSIGNING, what=SALES, unit="requests", connections=connections)
     plain = Row(scenario=ASSIGNING, what=BASELINE, unit="claims", connections=connections)
     with Connections(service.web.port, connections) as lines, Connections(stage.baseline.port, connections) as others:
+        warm_up(stage, service, lines)
+        warm_up(stage, baseline, others)
         for _ in range(stage.plan.rounds):
             if stage.floor is not None:
                 floor.rounds.append(stage.floor.round(stage.meter(None)))
@@ -64,16 +68,25 @@ def _all_of_them(stage: Stage, service: Contender, connections: int) -> Iterator
     yield from (each for each in (floor, row, sales, plain) if each.rounds)
 
 
+def warm_up(stage: Stage, contender: Contender, lines: Connections) -> None:
+    """Have tokens known, statistics up to date and plans made, as they are in a service that has run for a day."""
+    for settled in (False, True):
+        contender.site.clear_hands(queued=contender.queued)
+        contender.site.stock_up(HAND * len(stage.seats) + _SPARE, queued=contender.queued)
+        if settled:
+            contender.site.settle()
+        fetch_all(lines, stage.seats, seconds=stage.plan.seconds)
+
+
 def fetches(stage: Stage, contender: Contender, lines: Connections) -> Round:
-    """Let all agents fetch, again and again, until the fetches alone have lasted long enough."""
+    """Let all agents fetch, again and again, until the fetches alone have lasted as long as a round."""
     site, queued = contender.site, contender.queued
     meter, fetched = stage.meter(contender.web, background=queued), Tally()
-    while fetched.seconds < stage.plan.seconds:
+    while fetched.seconds < _LONG_ENOUGH * stage.plan.seconds:
         site.clear_hands(queued=queued)
         site.stock_up(HAND * len(stage.seats) + _SPARE, queued=queued)
-        stage.databases.checkpoint()
         meter.start()
-        fetched.add(fetch_all(lines, stage.seats))
+        fetched.add(fetch_all(lines, stage.seats, seconds=stage.plan.seconds - fetched.seconds))
         meter.pause()
     return meter.round_of(fetched)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from scripts.benchmark.closed_loop import Connections
 from scripts.benchmark.figures import Row
 from scripts.benchmark.names import COMPARE, OTHERWISE
-from scripts.benchmark.scenarios.assigning import Contender, fetches
+from scripts.benchmark.scenarios.assigning import Contender, fetches, warm_up
 from scripts.benchmark.scenarios.loads import over_and_over, steady
 from scripts.benchmark.stage import Stage
 from scripts.benchmark.variants import VARIANTS
@@ -38,15 +38,17 @@ def run(stage: Stage, name: str) -> Iterator[Row]:
         for load in (FETCHES, POLLS)
         for which in webs
     }
-    for nth in range(stage.plan.rounds + 1):  # the first round is for warming up
+    for web in webs.values():
+        with Connections(web.port, connections) as lines:
+            warm_up(stage, Contender(web, stage.main), lines)
+    for _ in range(stage.plan.rounds):
         for which, web in webs.items():
             with Connections(web.port, connections) as lines:
                 fetched = fetches(stage, Contender(web, stage.main), lines)
                 turns = over_and_over([seat.fetch for seat in stage.seats])
                 polled = steady(lines, turns, stage.meter(web, background=True), stage.plan.seconds)
-            if nth:
-                for load, found in ((FETCHES, fetched), (POLLS, polled)):
-                    rows[load, which].rounds.append(found)
-                    stage.show(rows[load, which])
+            for load, found in ((FETCHES, fetched), (POLLS, polled)):
+                rows[load, which].rounds.append(found)
+                stage.show(rows[load, which])
     other.stop()
     yield from rows.values()

@@ -42,6 +42,7 @@ def _webs(stage: Stage) -> dict[str, Part]:
     stage.main.stock_up(HAND * len(stage.seats))
     with Connections(full.port, 32) as lines:
         fetch_all(lines, stage.seats)
+    stage.main.settle()
     baseline = _baseline(stage)
     for web in (full, empty_web, baseline):
         with Connections(web.port, 32) as lines:
@@ -54,4 +55,5 @@ def _baseline(stage: Stage) -> Part:
     stage.plain.stock_up(HAND * len(stage.seats), queued=False)
     with Connections(stage.baseline.port, 32) as lines:
         fetch_all(lines, stage.seats)
+    stage.plain.settle()
     return stage.baseline

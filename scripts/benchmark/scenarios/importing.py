@@ -34,7 +34,6 @@ def run(stage: Stage) -> Iterator[Row]:
 
 def _by_command(stage: Stage, file: Path) -> Round:
     """Import with the command; its start counts."""
-    stage.databases.checkpoint()
     meter = stage.meter(stage.main_web, background=True)
     meter.start()
     ran = commands.run(["import", str(file)], environ=stage.main.environ, log=stage.servers.directory / "import.log")
@@ -45,7 +44,6 @@ def _by_command(stage: Stage, file: Path) -> Round:
 
 def _over_http(stage: Stage, admin: Admin, file: Path) -> Round:
     """Send the file and wait until the worker has imported it."""
-    stage.databases.checkpoint()
     content = file.read_bytes()
     meter = stage.meter(stage.main_web, background=True)
     meter.start()

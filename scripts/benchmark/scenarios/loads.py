@@ -39,11 +39,11 @@ def steady(connections: Connections, next_turn: NextTurn, meter: Meter, seconds:
     return meter.round_of(tally)
 
 
-def fetch_all(connections: Connections, seats: Sequence[Seat]) -> Tally:
-    """Let each agent fetch once; a hand that did not come to fifteen counts as an error."""
+def fetch_all(connections: Connections, seats: Sequence[Seat], *, seconds: float | None = None) -> Tally:
+    """Let each agent fetch once, as far as there is time; a hand that did not come to fifteen counts as an error."""
     for seat in seats:
         seat.hand = b""
-    tally = connections.drive(once_each(Turn(seat.fetch, "fetch", seat.take) for seat in seats))
+    tally = connections.drive(once_each(Turn(seat.fetch, "fetch", seat.take) for seat in seats), seconds=seconds)
     short = sum(bool(seat.hand) and _FULL not in seat.hand for seat in seats)
     if short:
         tally.errors["a hand that was not filled"] += short

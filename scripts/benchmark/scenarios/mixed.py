@@ -62,6 +62,8 @@ class Day:
 def run(stage: Stage) -> Iterator[Row]:
     """Run days at each number of connections."""
     admin = Admin(stage.main_web.port)
+    stage.main.stock_up(HAND * len(stage.seats) * 2)
+    stage.main.settle()
     for connections in stage.plan.levels:
         rows = {
             what: Row(scenario=MIXED, what=what, unit="requests", connections=connections) for what in (ALL, *SHARES)
@@ -89,7 +91,6 @@ def _begin(stage: Stage, lines: Connections) -> None:
     for seat in stage.seats:
         seat.hand = b""
     fetch_all(lines, stage.seats[: len(stage.seats) * _FULL_OF_TEN // 10])
-    stage.databases.checkpoint()
 
 
 def _sale(seat: Seat) -> bytes:

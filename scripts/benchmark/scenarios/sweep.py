@@ -64,7 +64,6 @@ def _seats(stage: Stage) -> Sequence[Seat]:
 def _fetches(stage: Stage, contender: _Contender) -> Round:
     """Fetch a batch, put as many tickets in, and so on."""
     seats, meter, fetched = _seats(stage), stage.meter(contender.web), Tally()
-    stage.databases.checkpoint()
     with Connections(contender.web.port, LINES) as lines:
         for first in range(0, len(seats), BATCH):
             batch = seats[first : first + BATCH]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from scripts.benchmark.figures import Round, Row, as_json, median, percentile, ratio, row_from
+from scripts.benchmark.figures import Round, Row, as_json, median, percentile, ratio, rounded, row_from
 
 HUNDRED = [float(n) for n in range(1, 101)]
 
@@ -56,3 +56,7 @@ def test_row_comes_back_from_json_as_it_was() -> None:
 
 def test_round_that_took_no_time_has_no_rate() -> None:
     assert Round(seconds=0.0, count=5).rate == 0.0
+
+
+def test_numbers_are_kept_to_four_decimals() -> None:
+    assert rounded({"a": [1.23456789, 2], "b": {"c": "1.23456789"}}) == {"a": [1.2346, 2], "b": {"c": "1.23456789"}}

@@ -63,6 +63,23 @@ def test_variants_stand_beside_the_service_as_it_is() -> None:
     assert render.variants(rows).splitlines()[-1] == "| token-cache | idle polls | 200 | 100 | 2.00 | 100 | 250 |"
 
 
+def _found(rows: list[str], scenario: str, **others: object) -> dict[str, object]:
+    return {"machine": {"cores": 2}, "rows": rows, "invariants": {scenario: {}}, "took_s": 60, "quick": False} | others
+
+
+def test_files_of_one_machine_are_put_together() -> None:
+    both = render.together([_found(["a"], "pages"), _found(["b"], "compare json")])
+    assert (both["rows"], both["took_s"]) == (["a", "b"], 120)
+    assert both["invariants"].keys() == {"pages", "compare json"}
+
+
+def test_files_that_do_not_belong_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="same machine"):
+        render.together([_found([], "pages"), _found([], "import", machine={"cores": 4})])
+    with pytest.raises(ValueError, match="figures of pages"):
+        render.together([_found([], "pages"), _found([], "pages")])
+
+
 def test_a_page_without_the_parts_is_refused() -> None:
     with pytest.raises(ValueError, match="machine"):
         render.page("a page", FOUND)
