@@ -1,4 +1,4 @@
-"""The table of tries at passwords: see migration 0020."""
+"""The table of tries at passwords: see migration 0017."""
 
 from __future__ import annotations
 

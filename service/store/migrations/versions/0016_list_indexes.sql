@@ -1,4 +1,4 @@
--- Migration 0017: indexes for lists at a million tickets. Frozen: change the schema by a new migration.
+-- Migration 0016: indexes for lists at a million tickets. Frozen: change the schema by a new migration.
 
 -- By their age and by their last change, whatever their state: a page of fifty would else sort all there are.
 CREATE INDEX tickets_created_idx ON tickets (created_at, id) WHERE deleted_at IS NULL;

@@ -1,4 +1,4 @@
--- Migration 0020: tries at passwords. Frozen: change the schema by a new migration.
+-- Migration 0017: tries at passwords. Frozen: change the schema by a new migration.
 
 -- One row for each account, address, place of an account or session whose password is being tried, under a keyed hash.
 -- `whole_at` is when all tries are regained (the "theoretical arrival time" of the generic cell rate algorithm): what

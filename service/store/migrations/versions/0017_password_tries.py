@@ -1,11 +1,11 @@
-"""Indexes for lists of a million tickets."""
+"""Tries at passwords."""
 
 from pathlib import Path
 
 from alembic import op
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

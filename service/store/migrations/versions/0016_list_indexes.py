@@ -1,11 +1,11 @@
-"""Tries at passwords."""
+"""Indexes for lists of a million tickets."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0017"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
