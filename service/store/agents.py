@@ -168,7 +168,7 @@ def _lock(connection: Connection, agent_id: int) -> User:
 def _filtered(wanted: AgentFilter) -> Select[Any]:
     query = agents_query(USERNAME_KEY)
     if wanted.text:
-        query = query.where(matching(wanted.text))
+        query = query.where(matching(wanted.text, with_emails=wanted.with_emails))
     if wanted.username is not None:
         query = query.where(func.lower(wanted.username) == USERNAME_KEY)
     if wanted.level is not None:

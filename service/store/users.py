@@ -81,10 +81,11 @@ def plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def matching(words: str) -> ColumnElement[bool]:
-    """Look for words in username, email and full name."""
+def matching(words: str, *, with_emails: bool) -> ColumnElement[bool]:
+    """Look for words in username, full name, and email where that may be seen: a search tells what it looks through."""
     full_name = users.c.first_name + " " + users.c.last_name
-    return or_(*(column.icontains(words, autoescape=True) for column in (users.c.username, users.c.email, full_name)))
+    columns = (users.c.username, full_name, *([users.c.email] if with_emails else []))
+    return or_(*(column.icontains(words, autoescape=True) for column in columns))
 
 
 def create_user(connection: Connection, values: Mapping[str, Any], profile: Mapping[str, Any]) -> User:
@@ -185,7 +186,7 @@ class PostgresUsers:
             return keyset_page(
                 connection,
                 select=_filtered(wanted),
-                columns=_SORT_KEYS,
+                columns={key: column for key, column in _SORT_KEYS.items() if wanted.with_emails or key != "email"},
                 id_column=users.c.id,
                 request=request,
                 build=lambda row: user(row._mapping),
@@ -214,7 +215,7 @@ class PostgresUsers:
 def _filtered(wanted: UserFilter) -> Select[Any]:
     query = select(*USER_COLUMNS, USERNAME_KEY).where(users.c.deleted_at.is_(None))
     if wanted.text:
-        query = query.where(matching(wanted.text))
+        query = query.where(matching(wanted.text, with_emails=wanted.with_emails))
     if wanted.role is not None:
         query = query.where(users.c.role == wanted.role.value)
     if wanted.is_active is not None:

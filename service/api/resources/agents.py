@@ -44,9 +44,10 @@ def _changes(agent_id: int, body: AgentReplacement | AgentPatch) -> AgentChanges
 def list_agents(query: AgentQuery) -> Response:
     """List agents. Sort keys: id, username, held, level, capacity, created_at.
 
-    Agents see of others neither email nor phone.
+    Agents see of others neither email nor phone, and do not search by them.
     """
-    return answers.page(services().agents.page(query.wanted(), query.request()), seen_by_caller(agent_json))
+    wanted = query.wanted(with_emails=not is_restricted())
+    return answers.page(services().agents.page(wanted, query.request()), seen_by_caller(agent_json))
 
 
 @agents.post("", responses=outcomes(201, AgentAnswer, AlreadyExists, Conflict))

@@ -45,9 +45,10 @@ def _changes(user_id: int, body: UserReplacement | UserPatch) -> UserChanges:
 def list_users(query: UserQuery) -> Response:
     """List users. Sort keys: id, username, email, role, created_at.
 
-    Agents see of others neither email nor phone.
+    Agents see of others neither email nor phone, and neither search nor sort by them.
     """
-    return answers.page(services().users.page(query.wanted(), query.request()), seen_by_caller(user_json))
+    wanted = query.wanted(with_emails=not is_restricted())
+    return answers.page(services().users.page(wanted, query.request()), seen_by_caller(user_json))
 
 
 @users.post("", responses=outcomes(201, UserAnswer, AlreadyExists, NameTaken))

@@ -32,9 +32,15 @@ class AgentQuery(SortedPaging):
     availability: Availability | None = Field(default=None, description="Agents who take tickets, or who are away")
     is_active: bool | None = Field(default=None, description="Agents who may sign in, or those who may not")
 
-    def wanted(self) -> AgentFilter:
+    def wanted(self, *, with_emails: bool) -> AgentFilter:
         """Say it in the use case's words."""
-        return AgentFilter(text=self.q, level=self.level, availability=self.availability, is_active=self.is_active)
+        return AgentFilter(
+            text=self.q,
+            with_emails=with_emails,
+            level=self.level,
+            availability=self.availability,
+            is_active=self.is_active,
+        )
 
 
 class AgentFields(UserFields):

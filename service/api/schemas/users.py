@@ -30,9 +30,9 @@ class UserQuery(SortedPaging):
     role: Role | None = Field(default=None, description="Users of this role alone")
     is_active: bool | None = Field(default=None, description="Users who may sign in, or those who may not")
 
-    def wanted(self) -> UserFilter:
+    def wanted(self, *, with_emails: bool) -> UserFilter:
         """Say it in the use case's words."""
-        return UserFilter(text=self.q, role=self.role, is_active=self.is_active)
+        return UserFilter(text=self.q, with_emails=with_emails, role=self.role, is_active=self.is_active)
 
 
 class UserFields(Input):

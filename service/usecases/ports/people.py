@@ -63,6 +63,8 @@ class UserFilter:
     """Which users to list; `text` is looked for in username, email and names."""
 
     text: str | None = None
+    with_emails: bool = True
+    """Whether who asks may see email addresses: if not, they are neither looked through nor sorted by."""
     role: Role | None = None
     is_active: bool | None = None
 
@@ -122,6 +124,8 @@ class AgentFilter:
     """Which agents to list; `text` is looked for in username, email and names."""
 
     text: str | None = None
+    with_emails: bool = True
+    """As in `UserFilter`."""
     username: str | None = None
     """The one of this name, whatever its case."""
     level: Level | None = None

@@ -116,3 +116,19 @@ def test_a_customer_is_kept(admin: FlaskClient) -> None:
     assert admin.patch(path, json={"name": "Ada King"}).json["email"] == "ada@example.com"
     assert admin.delete(path).status_code == 204
     assert admin.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api/users", "/api/agents"])
+def test_agents_find_nobody_by_an_address_that_they_may_not_see(admin: FlaskClient, ann: Any, path: str) -> None:
+    someone = {"username": "zoe", "password": PASSWORD, "email": "secret@example.com", "first_name": "Zoe"}
+    assert admin.post("/api/agents", json=someone).status_code == 201
+    assert admin.get(f"{path}?q=secret@").json["total"] == 1
+    assert ann.get(f"{path}?q=secret@").json["total"] == 0
+    assert ann.get(f"{path}?q=zoe").json["total"] == 1
+
+
+def test_agents_do_not_sort_by_addresses_that_they_may_not_see(admin: FlaskClient, ann: Any) -> None:
+    assert admin.get("/api/users?sort=email").status_code == 200
+    refused = ann.get("/api/users?sort=email")
+    assert refused.status_code == 400
+    assert "email" not in refused.json["errors"][0]["message"].split("must be one of")[1]
