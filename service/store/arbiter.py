@@ -22,7 +22,7 @@ from service.domain.errors import AgentAway, AgentInactive, Conflict, NotFound
 from service.domain.model import Availability, Cause, Level, Priority, QueuedTicket
 from service.domain.policy import QUEUES_BY_LEVEL
 from service.store.prepared import Prepared
-from service.store.rows import HELD_SQL, TICKET_SQL, hand_from
+from service.store.rows import HELD_SQL, PRIORITIES, TICKET_SQL, hand_from
 from service.usecases.ports.tickets import Claimed
 
 _SENIOR_TAKES = [priority.value for priority in QUEUES_BY_LEVEL[Level.SENIOR]]
@@ -168,7 +168,7 @@ def _claimed(row: Sequence[Any] | None, agent_id: int, ticket_ids: Sequence[int]
     if not said.is_willing:
         raise Conflict(f"Agent {agent_id} takes no tickets they did not ask for")
     fit = {
-        ticket_id: QueuedTicket(ticket_id, Priority(priority))
+        ticket_id: QueuedTicket(ticket_id, PRIORITIES[priority])
         for ticket_id, priority in zip(said.fit, said.priorities, strict=True)
     }
     taken = set(said.taken)
