@@ -10,6 +10,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from service.redis_servers.address import Kind, RedisAddress, parse
+from service.redis_servers.one_try import OneTryRedis
 from service.redis_servers.slot_pool import SlotOwner, SlotPool
 
 MAX_CONNECTIONS = 1_024
@@ -34,7 +35,7 @@ def make_client(url: str, *, timeout_ms: int, text: bool, key: str | None = None
         if key is None:
             raise ValueError("a Cluster spreads keys over its nodes; only keys of one hash tag can be used there")
         return _in_cluster(address, key, waits, usual)
-    return Redis.from_url(url, **usual)
+    return OneTryRedis.from_url(url, **usual)
 
 
 def _waits(timeout_ms: int) -> dict[str, Any]:
@@ -59,6 +60,7 @@ def _by_sentinel(address: RedisAddress, waits: dict[str, Any], usual: dict[str, 
     )
     found = sentinel.master_for(  # type: ignore[no-untyped-call]
         address.master,
+        redis_class=OneTryRedis,
         **usual,
         ssl=address.tls,
         db=address.db,
@@ -72,4 +74,4 @@ def _in_cluster(address: RedisAddress, key: str, waits: dict[str, Any], usual: d
     account = {"username": address.username, "password": address.password}
     owner = SlotOwner(address.nodes, key=key, asking={**waits, **account, "ssl": address.tls})
     pool = SlotPool(owner, tls=address.tls, **usual, **account)
-    return Redis.from_pool(pool)
+    return OneTryRedis.from_pool(pool)

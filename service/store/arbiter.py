@@ -12,7 +12,7 @@ that the snapshot has; elsewhere no hand is told, and it has to be read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -22,11 +22,17 @@ from service.domain.errors import AgentAway, AgentInactive, Conflict, NotFound
 from service.domain.model import Availability, Cause, Level, Priority, QueuedTicket
 from service.domain.policy import QUEUES_BY_LEVEL
 from service.store.prepared import Prepared
-from service.store.rows import HELD_SQL, TICKET_SQL, hand_from
+from service.store.rows import HELD_SQL, PRIORITIES, TICKET_SQL, hand_from
 from service.usecases.ports.tickets import Claimed
 
-_SENIOR_TAKES = [priority.value for priority in QUEUES_BY_LEVEL[Level.SENIOR]]
-_JUNIOR_TAKES = [priority.value for priority in QUEUES_BY_LEVEL[Level.JUNIOR]]
+
+def _array(values: Iterable[object]) -> str:
+    """Write ids or priorities as PostgreSQL writes an array: the driver would adapt each of them by itself."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+_SENIOR_TAKES = _array(QUEUES_BY_LEVEL[Level.SENIOR])
+_JUNIOR_TAKES = _array(QUEUES_BY_LEVEL[Level.JUNIOR])
 
 RESTLESS_S = 10
 """How long after a change of a ticket hints about it may still be on their way to the queue."""
@@ -146,7 +152,7 @@ def claim(
 def _values(claim_id: object, agent_id: int, ticket_ids: Sequence[int], limit: int, cause: Cause) -> dict[str, Any]:
     return {
         "agent_id": agent_id,
-        "ticket_ids": list(ticket_ids),
+        "ticket_ids": _array(ticket_ids),
         "limit": limit,
         "claim_id": claim_id,
         "cause": cause.value,
@@ -168,7 +174,7 @@ def _claimed(row: Sequence[Any] | None, agent_id: int, ticket_ids: Sequence[int]
     if not said.is_willing:
         raise Conflict(f"Agent {agent_id} takes no tickets they did not ask for")
     fit = {
-        ticket_id: QueuedTicket(ticket_id, Priority(priority))
+        ticket_id: QueuedTicket(ticket_id, PRIORITIES[priority])
         for ticket_id, priority in zip(said.fit, said.priorities, strict=True)
     }
     taken = set(said.taken)

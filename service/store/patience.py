@@ -15,13 +15,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from psycopg2.extensions import (
     ISOLATION_LEVEL_AUTOCOMMIT,
     ISOLATION_LEVEL_READ_COMMITTED,
+    STATUS_READY,
     TRANSACTION_STATUS_IDLE,
 )
 from psycopg2.extensions import connection as psycopg2_connection
@@ -50,20 +49,24 @@ class Watch:
         self._waiting: dict[int, tuple[float, int]] = {}
         self._is_watching = False
 
-    @contextmanager
-    def waiting(self, descriptor: int) -> Iterator[None]:
+    def waiting(self, descriptor: int) -> Wait:
         """Wrap one wait for an answer on a socket. The socket must stay open meanwhile."""
+        return Wait(self, descriptor)
+
+    def begin(self, descriptor: int) -> int:
+        """Note that somebody waits from now on; return the number of this wait."""
         number = next(self._numbers)
         with self._lock:
             self._waiting[number] = (time.monotonic() + self._patience_s, descriptor)
             if not self._is_watching:
                 threading.Thread(target=self._run, name="patience", daemon=True).start()
                 self._is_watching = True
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting.pop(number, None)
+        return number
+
+    def end(self, number: int) -> None:
+        """Note that the answer has come, or will not."""
+        with self._lock:
+            self._waiting.pop(number, None)
 
     def _run(self) -> None:
         while True:
@@ -87,6 +90,21 @@ class Watch:
         return made
 
 
+class Wait:
+    """One wait for an answer. A class and not a generator, which costs more: there are some for each request."""
+
+    __slots__ = ("_descriptor", "_number", "_watch")
+
+    def __init__(self, watch: Watch, descriptor: int) -> None:
+        self._watch, self._descriptor = watch, descriptor
+
+    def __enter__(self) -> None:
+        self._number = self._watch.begin(self._descriptor)
+
+    def __exit__(self, *_: object) -> None:
+        self._watch.end(self._number)
+
+
 class WatchedConnection(psycopg2_connection):  # type: ignore[misc]
     """A connection whose commits and rollbacks do not wait for ever."""
 
@@ -102,7 +120,9 @@ class WatchedConnection(psycopg2_connection):  # type: ignore[misc]
             super().commit()
 
     def rollback(self) -> None:
-        """Roll back, or find the connection lost."""
+        """Roll back, or find the connection lost; without a transaction there is nothing to wait for."""
+        if self.status == STATUS_READY and not self.closed:
+            return
         with self.waiting():
             super().rollback()
 

@@ -28,7 +28,7 @@ EVENT_COLUMNS = tuple(column for column in ticket_events.columns if column.name 
 """What `event` reads, in the order of the table."""
 
 _TICKET_NAMES = tuple(column.name for column in TICKET_COLUMNS)
-_PRIORITIES = {priority.value: priority for priority in Priority}
+PRIORITIES = {priority.value: priority for priority in Priority}
 _STATUSES = {status.value: status for status in TicketStatus}
 
 _TIMES = tuple(place for place, name in enumerate(_TICKET_NAMES) if name.endswith("_at"))
@@ -64,7 +64,7 @@ def ticket_of(values: Sequence[Any]) -> Ticket:
         id=ticket_id,
         subject=subject,
         description=description,
-        priority=_PRIORITIES[priority],
+        priority=PRIORITIES[priority],
         status=_STATUSES[status],
         agent_id=agent_id,
         created_by=created_by,

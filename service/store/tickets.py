@@ -23,6 +23,8 @@ from service.usecases.ports.tickets import ImportedTicket, TicketChanges, Ticket
 
 _COLUMNS = ", ".join(f"t.{column.name}" for column in rows.TICKET_COLUMNS)
 
+REFRESH_STATISTICS = text("ANALYZE (SKIP_LOCKED) tickets, ticket_events")
+
 CREATE = text(f"""
 WITH drafts AS (
     SELECT * FROM unnest(
@@ -96,6 +98,11 @@ class PostgresTickets:
                 new = sum(found.is_new for found in imported)
                 import_jobs.mark(connection, mark, imported=new, already_there=len(imported) - new)
             return imported
+
+    def refresh_statistics(self) -> None:
+        """ANALYZE, unless somebody does so already. That ends the plans that were made for the old figures, too."""
+        with statement(self._engine) as connection:
+            connection.execute(REFRESH_STATISTICS)
 
     def named(self, external_ids: Sequence[str]) -> dict[str, int]:
         """Look them up by the unique index."""

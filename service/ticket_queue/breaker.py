@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -46,21 +45,19 @@ class CircuitBreaker:
         """Say whether calls are being refused, apart from the one that looks whether the server is back."""
         return self._failures >= FAILURES
 
-    @contextmanager
-    def guard(self) -> Iterator[None]:
+    def guard(self) -> CircuitBreaker:
         """Wrap one call to the server. Raises `QueueUnavailable` at once while the circuit is open."""
-        self._enter()
-        try:
-            yield
-        except UNREACHABLE:
-            self._failed()
-            raise
-        except RedisError:
-            self._succeeded()  # it answered, and be it that it is out of memory or a replica
-            raise
-        self._succeeded()
+        return self  # nothing of a call is kept here, so that all calls may share it
 
-    def _enter(self) -> None:
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        """Learn from how the call went; errors that are not the server's say nothing about it."""
+        if isinstance(error, UNREACHABLE):
+            self._failed()
+        elif error is None or isinstance(error, RedisError):
+            self._succeeded()  # it answered, and be it that it is out of memory or a replica
+
+    def __enter__(self) -> None:
+        """Let the call through, or not."""
         if not self.is_open:
             return
         with self._lock:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -22,10 +21,21 @@ def make_client(url: str, *, timeout_ms: int, keys: Keys | None = None) -> Redis
     return clients.make_client(url, timeout_ms=timeout_ms, text=True, key=key)
 
 
-@contextmanager
-def errors_as_facts() -> Iterator[None]:
+class _ErrorsAsFacts:
+    """A class and not a generator: each call to the server passes here."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        """Put our own error in the place of theirs."""
+        if isinstance(error, RedisError | OSError):
+            raise QueueUnavailable(f"The queue did not answer ({type(error).__name__}); try again shortly") from error
+
+
+ERRORS_AS_FACTS = _ErrorsAsFacts()
+
+
+def errors_as_facts() -> AbstractContextManager[None]:
     """Raise `QueueUnavailable` for whatever redis-py raises."""
-    try:
-        yield
-    except (RedisError, OSError) as exc:
-        raise QueueUnavailable(f"The queue did not answer ({type(exc).__name__}); try again shortly") from exc
+    return ERRORS_AS_FACTS

@@ -5,6 +5,7 @@ All keys share one hash tag, so that a script finds all of its keys on one node 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ PRIORITIES = {letter: priority for priority, letter in LETTERS.items()}
 MAX_ID = 2**63 - 1
 
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_ITEMS = re.compile(r"(?:\A|,)([hml])([1-9][0-9]{0,18})(?=,|\Z)")
+"""The items of `pack`; what stands between commas and is none is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Keys:
         """Name the ZSET of claims in flight, scored by the server's time in milliseconds."""
         return self._key("claims")
 
-    def reply(self, claim_id: UUID) -> str:
+    def reply(self, claim_id: UUID | str) -> str:
         """Name the STRING of what a claim popped, kept for a minute."""
         return self._key("reply", str(claim_id))
 
@@ -107,14 +110,14 @@ def pack(tickets: Iterable[QueuedTicket]) -> str:
 
 def unpack(packed: str) -> tuple[QueuedTicket, ...]:
     """Read what `pack` or claim.lua wrote, each ticket once; entries that are not ours are left out."""
-    found: dict[int, QueuedTicket] = {}
-    for item in packed.split(","):
-        priority, ticket_id = PRIORITIES.get(item[:1]), parse_id(item[1:])
-        if priority is not None and ticket_id is not None:
-            found.setdefault(ticket_id, QueuedTicket(ticket_id, priority))
-    return tuple(found.values())
+    found: dict[int, Priority] = {}
+    for letter, digits in _ITEMS.findall(packed):
+        ticket_id = int(digits)
+        if ticket_id <= MAX_ID:
+            found.setdefault(ticket_id, PRIORITIES[letter])
+    return tuple(itertools.starmap(QueuedTicket, found.items()))
 
 
-def claim_member(claim_id: UUID, agent_id: int, packed: str) -> str:
+def claim_member(claim_id: UUID | str, agent_id: int, packed: str) -> str:
     """Name a claim in the ledger: ``<claim id>|<agent id>|<tickets>``; claim.lua builds the same."""
     return f"{claim_id}|{agent_id}|{packed}"

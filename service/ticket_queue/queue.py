@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from uuid import UUID, uuid4
 
@@ -12,7 +11,7 @@ from redis import Redis
 
 from service.domain.model import Priority, QueuedTicket
 from service.ticket_queue.breaker import CircuitBreaker
-from service.ticket_queue.client import errors_as_facts
+from service.ticket_queue.client import ERRORS_AS_FACTS
 from service.ticket_queue.keys import LETTERS, Keys, claim_member, parse_id, unpack
 from service.ticket_queue.ledger import read_claim
 from service.ticket_queue.scripts import script
@@ -37,6 +36,21 @@ MAX_CLAIMS = 5_000
 """Claims in flight looked through at the most; there are as many as requests being served."""
 
 
+class _Calls:
+    """What every call to the server passes through: the circuit breaker, and our own errors for theirs."""
+
+    def __init__(self, breaker: CircuitBreaker) -> None:
+        self._breaker = breaker
+
+    def __enter__(self) -> None:
+        self._breaker.__enter__()
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._breaker.__exit__(kind, error, traceback)
+        if error is not None:
+            ERRORS_AS_FACTS.__exit__(kind, error, traceback)
+
+
 class RedisTicketQueue:
     """Keep the queue on a Redis or Valkey server (6.2 or later), by scripts alone."""
 
@@ -44,16 +58,23 @@ class RedisTicketQueue:
         self._client = client
         self._keys = keys
         self._breaker = breaker or CircuitBreaker()
+        self._calls = _Calls(self._breaker)
+        self._lines = {priority: keys.queue(priority) for priority in Priority}
+        self._claims_keys = {  # of all claims alike, and written once: a claim is on the way of every fetch
+            "generation": keys.generation,
+            "claims": keys.claims,
+            "quarantine": keys.quarantine,
+            "inversions": keys.inversions,
+        }
 
     @property
     def is_cut_off(self) -> bool:
         """Say whether Redis is not being asked, as it has failed this process."""
         return self._breaker.is_open
 
-    @contextmanager
-    def _calling(self) -> Iterator[None]:
-        with errors_as_facts(), self._breaker.guard():
-            yield
+    def _calling(self) -> _Calls:
+        """Wrap one call to the server. Raises `QueueUnavailable` for whatever goes wrong."""
+        return self._calls
 
     def claim(
         self,
@@ -66,21 +87,18 @@ class RedisTicketQueue:
         limits: Mapping[Priority, int] | None = None,
     ) -> Popped:
         """Run claim.lua."""
-        keys = self._keys
-        with self._calling():
+        keys, name = self._keys, str(claim_id)
+        with self._calls:
             trusted, short, packed = script("claim").run(
                 self._client,
                 {
-                    "generation": keys.generation,
+                    **self._claims_keys,
                     "held": keys.held(agent_id),
-                    "claims": keys.claims,
-                    "reply": keys.reply(claim_id),
-                    "quarantine": keys.quarantine,
-                    "inversions": keys.inversions,
-                    "queue": [keys.queue(priority) for priority in priorities],
+                    "reply": keys.reply(name),
+                    "queue": [self._lines[priority] for priority in priorities],
                 },
                 {
-                    "claim_id": str(claim_id),
+                    "claim_id": name,
                     "agent_id": agent_id,
                     "wanted": wanted,
                     "capacity": capacity,
@@ -97,7 +115,7 @@ class RedisTicketQueue:
             tickets=unpack(packed),
             trusted=bool(trusted),
             short=short,
-            token=claim_member(claim_id, agent_id, packed),
+            token=claim_member(name, agent_id, packed),
         )
 
     def settle(self, popped: Popped, *, forget: bool = False) -> None:

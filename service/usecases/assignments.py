@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -14,8 +13,6 @@ from service.usecases.dealing import Dealer, Dealt, ServedBy, Wanted
 from service.usecases.hints import opened
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.ports.tickets import AssignmentStore, TicketPlaces
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +67,6 @@ class Assignments:
             return self._hand(agent) if seen is None else _as_seen(seen)
         dealt = self._dealer.deal(agent, Wanted(count=wanted), operation_id=operation_id)
         assigned, served_by = len(dealt.ticket_ids), dealt.served_by
-        log.info("tickets_fetched", extra={"agent_id": agent_id, "assigned": assigned, "served_by": served_by})
         return replace(self._hand_after(dealt, agent, seen), assigned_now=assigned, served_by=served_by)
 
     def return_all(

@@ -20,6 +20,9 @@ from service.usecases.tickets import Tickets
 BATCH = 5_000
 """Rows in one transaction at the most, bad ones included,"""
 
+GROWN = 4
+"""Statistics are brought up to date after a batch of new tickets, and again whenever there are so many times more."""
+
 BATCH_CHARACTERS = 2_000_000
 """and characters of subjects and descriptions in it: memory holds one batch being written and one being read."""
 
@@ -113,8 +116,14 @@ class TicketImport:
         finish = _Finish(self._tickets, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed, mark=mark)
         rows = (item for item in rows_of(source, format) if item.line > after_line)
         gather = partial(_gathered, rows, stops=on_error is OnError.ABORT)
+        new, due = 0, BATCH
         for pending in _read_ahead(gather) if ahead else iter(gather, None):
-            yield finish(pending)
+            batch = finish(pending)
+            new += 0 if dry_run else sum(row.is_new for row in batch.rows)
+            if new >= due:
+                self._tickets.refresh_statistics()
+                due = GROWN * new
+            yield batch
             if pending.stopped:
                 return
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from service.domain.errors import InvalidInput, NotFound
+from service.domain.errors import InvalidInput, NotFound, StoreUnavailable
 from service.domain.model import Cause, Page, Principal, QueuedTicket, Role, Ticket, TicketEvent, TicketStatus
 from service.domain.ticket_rules import clean_description, clean_row, clean_subject
 from service.usecases.hints import follow, opened
@@ -25,6 +26,8 @@ from service.usecases.ports.tickets import (
 
 MAX_SEVERAL = 500
 """Tickets that can be looked at together by their ids."""
+
+log = logging.getLogger(__name__)
 
 
 class Tickets:
@@ -75,6 +78,13 @@ class Tickets:
         ]
         opened(self._queue, self._places, new)
         return imported
+
+    def refresh_statistics(self) -> None:
+        """Let PostgreSQL see that there are many more tickets than before, if it can just now."""
+        try:
+            self._store.refresh_statistics()
+        except StoreUnavailable:
+            log.warning("statistics_not_refreshed")  # it will do so by itself, within minutes
 
     def named(self, external_ids: Sequence[str]) -> dict[str, int]:
         """Say which tickets have these external ids, deleted ones included. Raises `StoreUnavailable`."""

@@ -149,3 +149,4 @@ def test_what_lua_packs_python_unpacks() -> None:
     )
     assert unpack("") == ()
     assert unpack("x1,m,m0,m-1,h5") == (QueuedTicket(5, Priority.HIGH),)
+    assert unpack("h1x,xh2,m1,h1,m01,l9223372036854775808,l3\n") == (QueuedTicket(1, Priority.MEDIUM),)

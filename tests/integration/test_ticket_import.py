@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from redis import Redis
 from sqlalchemy import Engine, text
 
+from scripts.waiting import wait_until
 from service.bootstrap import Container
 from service.domain.model import Priority
 from service.ticket_queue.keys import Keys
 from service.usecases.ticket_files import FileFormat
-from service.usecases.ticket_import import ImportBatch
+from service.usecases.ticket_import import BATCH, ImportBatch
 
 
 def load(container: Container, content: str, *, dry_run: bool = False) -> list[ImportBatch]:
@@ -119,3 +120,14 @@ def test_a_dry_run_says_what_is_there_already_and_writes_nothing(container: Cont
     assert len(tried) == 1_204
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM tickets")).scalar_one() == 1
+
+
+def test_after_a_large_import_the_planner_knows_of_it(container: Container, engine: Engine) -> None:
+    load(container, "subject\n" + "One\n" * BATCH)
+    known = text("SELECT relname, reltuples FROM pg_class WHERE relname IN ('tickets', 'ticket_events')")
+
+    def figures() -> dict[str, int]:
+        with engine.connect() as connection:
+            return {name: int(count) for name, count in connection.execute(known)}
+
+    assert wait_until(lambda: figures() == {"tickets": BATCH, "ticket_events": BATCH}, 120), figures()

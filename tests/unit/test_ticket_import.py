@@ -26,6 +26,7 @@ class CreatedTickets:
 
     def __init__(self) -> None:
         self.batches: list[list[TicketDraft]] = []
+        self.refreshed_at: list[int] = []
         self.fails = False
 
     @property
@@ -41,6 +42,9 @@ class CreatedTickets:
         first = len(self.drafts) + 1
         self.batches.append(list(drafts))
         return [ImportedTicket(first + place, is_new=True) for place, _ in enumerate(drafts)]
+
+    def refresh_statistics(self) -> None:
+        self.refreshed_at.append(len(self.drafts))
 
 
 @pytest.fixture
@@ -365,3 +369,21 @@ def test_only_what_is_new_is_queued() -> None:
     drafts = [TicketDraft(subject="Old", priority=Priority.LOW), TicketDraft(subject="New", priority=Priority.LOW)]
     assert [found.ticket_id for found in made.import_many(drafts, actor_id=None)] == [5, 6]
     assert list(queue.queued) == [QueuedTicket(6, Priority.LOW)]
+
+
+def test_statistics_follow_an_import_as_it_grows(tickets: CreatedTickets) -> None:
+    run(tickets, "subject\n" + "x\n" * (4 * BATCH + 7))
+    assert tickets.refreshed_at == [BATCH, 4 * BATCH]
+
+
+def test_a_small_import_leaves_statistics_alone(tickets: CreatedTickets) -> None:
+    run(tickets, "subject\n" + "x\n" * 100)
+    assert tickets.refreshed_at == []
+
+
+def test_an_import_goes_on_where_statistics_cannot_be_refreshed() -> None:
+    class Store:
+        def refresh_statistics(self) -> None:
+            raise StoreUnavailable("PostgreSQL did not answer")
+
+    Tickets(store=Store(), queue=None, places=None).refresh_statistics()  # type: ignore[arg-type]

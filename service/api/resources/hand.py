@@ -26,7 +26,7 @@ from service.api.schemas.moves import (
 )
 from service.api.schemas.tickets import TicketAnswer, TicketPath
 from service.api.services import services
-from service.api.telemetry import metrics
+from service.api.telemetry import log_too, metrics
 from service.domain.errors import (
     AgentAtCapacity,
     AgentAway,
@@ -50,6 +50,7 @@ def fetch_tickets(body: FetchInput) -> Response:
         caller().user_id, limit=body.limit, operation_id=operation_id(), seen=hand_seen()
     )
     metrics().count_fetch(served_by=dealt.served_by, assigned=dealt.assigned_now)
+    log_too(assigned=dealt.assigned_now, served_by=dealt.served_by)
     response = answers.answer(hand_json(dealt))
     response.headers["X-Fairdeal-Served-By"] = dealt.served_by
     return response

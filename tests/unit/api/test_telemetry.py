@@ -43,6 +43,14 @@ def test_each_request_is_one_event_with_its_id(
     assert request_id.get() is None
 
 
+def test_a_fetch_is_one_event_that_says_what_it_dealt(agent: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        agent.post("/api/tickets/fetch")
+    (event,) = caplog.records
+    assert (event.message, event.user_id) == ("request", 2)  # type: ignore[attr-defined]
+    assert (event.assigned, event.served_by) == (1, "queue")  # type: ignore[attr-defined]
+
+
 def test_requests_are_counted_by_route_and_not_by_path(admin: FlaskClient) -> None:
     for path in ("/api/tickets/7", "/api/tickets/8", "/api/nothing/9"):
         admin.get(path)

@@ -156,12 +156,13 @@ def test_fetch_tops_the_callers_hand_up(agent: FlaskClient, services: FakeServic
     assert set(answer.json) == {"tickets", "held", "capacity", "assigned_now"}
     assert (answer.json["held"], answer.json["capacity"], answer.json["assigned_now"]) == (1, 15, 1)
     assert answer.headers["X-Fairdeal-Served-By"] == "queue"
-    assert services.assignments.last == ("fetch", (2,), {"limit": (body or {}).get("limit"), "operation_id": None})
+    named = {"limit": (body or {}).get("limit"), "operation_id": None, "seen": None}
+    assert services.assignments.last == ("fetch", (2,), named)
 
 
 def test_held_shows_the_callers_hand(agent: FlaskClient, services: FakeServices) -> None:
     assert agent.get("/api/tickets/held").json["tickets"][0]["id"] == 7
-    assert services.assignments.last == ("held", (2,), {})
+    assert services.assignments.last == ("held", (2,), {"seen": None})
 
 
 @pytest.mark.parametrize("act", ["start", "resolve", "close"])
