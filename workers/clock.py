@@ -28,7 +28,10 @@ class Ticking(Protocol):
 
 
 def run_clock(schedule: Ticking, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
-    """Tick until told to stop, and `beat` each time. An outage is logged when it begins and ends, and tried again ever more slowly."""
+    """Tick until told to stop, and `beat` each time.
+
+    An outage is logged when it begins and ends, and tried again ever more slowly.
+    """
     pause_s = FIRST_PAUSE_S
     failing: str | None = None
     while not stop.is_set():

@@ -1,7 +1,7 @@
-"""A process's pulse: a file that it touches while it goes round, and `python -m workers.pulse NAME`, which looks at it.
+"""A process's pulse: a file that it touches while it goes round. `python -m workers.pulse NAME` looks at it.
 
-Processes without a port are asked this way whether they live. It says nothing of PostgreSQL or Redis: a worker that waits
-for Redis to come back lives, and starting it again would not bring Redis back.
+Processes without a port are asked this way whether they live. It says nothing of PostgreSQL or Redis: a worker that
+waits for Redis to come back lives, and starting it again would not bring Redis back.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Pulse:
 
     @property
     def path(self) -> Path:
+        """Where the file is."""
         return self.var_dir / "pulse" / self.name
 
     def beat(self) -> None:
