@@ -47,7 +47,9 @@ def _migrations(commit: str) -> set[tuple[str, str]]:
 def _checked_out(commit: str, revision: str, directory: Path) -> Earlier:
     """Unpack a commit. No worktree: that would be written down in the repository."""
     directory.mkdir(parents=True)
-    archive = subprocess.run(["git", "archive", commit, "service", "workers"], cwd=ROOT, capture_output=True, check=True)
+    archive = subprocess.run(
+        ["git", "archive", commit, "service", "workers"], cwd=ROOT, capture_output=True, check=True
+    )
     subprocess.run(["tar", "-x", "-C", directory], input=archive.stdout, check=True)
     return Earlier(directory, commit, revision)
 

@@ -1,7 +1,7 @@
-"""Procfile, Compose, systemd and Kubernetes start the same processes, with settings there are, and what they say is valid.
+"""Procfile, Compose, systemd and Kubernetes start the same processes, and what they say is valid.
 
-No container engine, systemd or cluster takes part: schemas and `systemd-analyze verify`, where there is one, say what is
-valid; the rules of our own beside them are written out here.
+No container engine, systemd or cluster takes part: schemas say what is valid, and `systemd-analyze verify` where there
+is one; the rules of our own beside them are written out here.
 """
 
 from __future__ import annotations
