@@ -84,7 +84,7 @@ def test_no_request_is_refused_while_web_servers_are_restarted_in_turn(open_stan
 def test_an_upgrade_under_load_refuses_nobody(
     open_stand: Callable[..., Stand], tmp_path: Path, earlier: Earlier
 ) -> None:
-    """Old code serves on the new schema, beside new code: a rolling upgrade needs that. The opposite is not promised."""
+    """Old code serves on the new schema, beside new code. The opposite is not promised."""
     before = shared_template(tmp_path / "before", earlier.revision)
     old = dict.fromkeys(("web", "web-2", "worker", "clock"), earlier.root)
     stand = open_stand(start_from=before, code=old)
