@@ -53,6 +53,7 @@ class Stage:
             directory / "valkey", log=directory / "valkey.log", port=free_port(), password="secret",
             account=account, throwaway=True,
         )  # fmt: skip
+        self.redis_url = self._valkey.url
         self._server: RunningServer | None = None
         self.client: Redis = make_client(self._valkey.url, timeout_ms=2_000)
         stack.callback(self.client.close)
@@ -60,11 +61,6 @@ class Stage:
 
     def start_redis(self) -> None:
         self._server = Start(self._valkey, may_move=False).wait()
-
-    @property
-    def redis_url(self) -> str:
-        """Where Redis is, or would be."""
-        return self._valkey.url
 
     def kill_redis(self) -> None:
         if self._server is not None:
@@ -83,7 +79,8 @@ class Stage:
             "RECONCILE_FULL_S": "3600",
             "AWAY_GRACE_S": "1",
             "LOG_FORMAT": "text",
-            **{"VAR_DIR": str(self.directory / "var"), "WEAK_SECRETS": "allowed"},
+            "VAR_DIR": str(self.directory / "var"),
+            "WEAK_SECRETS": "allowed",
             **settings,
         }
         with self.log(what).open("ab") as log:
