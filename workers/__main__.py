@@ -11,6 +11,7 @@ from service.config import ConfigurationError, Settings, load
 from service.job_queue import Lane
 from service.observability import configure_logging
 from workers.clock import run_clock, stop_on_signals
+from workers.pulse import Pulse
 from workers.worker import run_worker
 
 
@@ -40,9 +41,10 @@ def clock() -> None:
     """Run the clock."""
     stop = threading.Event()
     stop_on_signals(stop)
-    container = build_container(_settings(), "clock")
+    settings = _settings()
+    container = build_container(settings, "clock")
     try:
-        run_clock(container.schedule, stop)
+        run_clock(container.schedule, stop, Pulse(settings.var_dir, "clock").beat)
     finally:
         container.close()
 

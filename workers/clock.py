@@ -27,11 +27,15 @@ class Ticking(Protocol):
         """Give the clock up. May raise `FairdealError`."""
 
 
-def run_clock(schedule: Ticking, stop: threading.Event) -> None:
-    """Tick until told to stop. An outage is logged when it begins and ends, and tried again ever more slowly."""
+def run_clock(schedule: Ticking, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
+    """Tick until told to stop, and `beat` each time.
+
+    An outage is logged when it begins and ends, and tried again ever more slowly.
+    """
     pause_s = FIRST_PAUSE_S
     failing: str | None = None
     while not stop.is_set():
+        beat()
         try:
             wait_s = schedule.tick()
         except FairdealError as exc:

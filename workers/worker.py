@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from redis import Redis
-from redis.client import PubSub, PubSubWorkerThread
+from redis.client import Pipeline, PubSub, PubSubWorkerThread
 from redis.exceptions import RedisError
 from rq import Worker
 from rq.job import Job
@@ -26,6 +26,7 @@ from rq.serializers import JSONSerializer
 
 from service.config import Settings
 from service.job_queue import Lane, make_job_client, queue_name
+from workers.pulse import Pulse
 from workers.reporting import report
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ LONGEST_PAUSE_S = 5.0
 SOCKET_TIMEOUT_MS = 20_000
 """Longer than a worker waits for a job (5 s)."""
 
+NAMES = {Lane.WORK: "worker", Lane.MESSAGES: "messenger"}
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -49,6 +52,13 @@ class PatientWorker(Worker):
     listens_no_more = False
     prefix = ""
     """What the installation's keys in Redis begin with."""
+    pulse: Pulse | None = None
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Note on this machine first that the worker goes on: Redis may be away."""
+        if self.pulse is not None:
+            self.pulse.beat()
+        super().heartbeat(timeout, pipeline)
 
     def handle_warm_shutdown_request(self) -> None:
         """Remember that the end of `work` was wanted."""
@@ -118,7 +128,9 @@ def run_worker(settings: Settings, lane: Lane = Lane.WORK) -> None:
     rq_log.addFilter(_WithoutTracebacks())
     _leave_on_signals()
     pause_s = FIRST_PAUSE_S
+    pulse = pulse_of(settings, lane)
     while True:
+        pulse.beat()
         started = time.monotonic()
         wanted, trouble = _work(settings, lane)
         if wanted:
@@ -157,7 +169,13 @@ def _make_worker(client: Redis, settings: Settings, lane: Lane) -> PatientWorker
         log_job_description=False,
     )
     worker.prefix = settings.queue_prefix
+    worker.pulse = pulse_of(settings, lane)
     return worker
+
+
+def pulse_of(settings: Settings, lane: Lane) -> Pulse:
+    """Say where the worker of a queue leaves signs of life, under its name in the Procfile."""
+    return Pulse(settings.var_dir, NAMES[lane])
 
 
 def _leave_on_signals() -> None:

@@ -128,6 +128,12 @@ class StoreUnavailable(FairdealError):
     code = "store_unavailable"
 
 
+class SchemaBusy(StoreUnavailable):
+    """A migration waited for a lock that others keep, and gave up rather than have everybody wait behind it."""
+
+    code = "schema_busy"
+
+
 class QueueUnavailable(FairdealError):
     """Redis did not answer. Whether a script ran is unknown."""
 

@@ -47,11 +47,12 @@ def open_stand(tmp_path: Path, template: Template) -> Iterator[Callable[..., Sta
     stands: list[Stand] = []
 
     def start(**options: Any) -> Stand:
+        start_from = options.pop("start_from", template)
         known = set(Options.__dataclass_fields__)
         environ = {name: str(options.pop(name)) for name in list(options) if name not in known}
         directory = tmp_path / f"stand-{len(stands)}"
         directory.mkdir()
-        stand = Stand(directory, template, Options(**options, environ=environ))
+        stand = Stand(directory, start_from, Options(**options, environ=environ))
         stands.append(stand)
         stand.start()
         return stand

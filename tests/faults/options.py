@@ -56,6 +56,8 @@ class Options:
     """Where the processes are."""
     web_hosts: tuple[str, ...] = ("web",)
     """The web servers, by their hosts' names."""
+    code: dict[str, Path] = field(default_factory=dict)
+    """Where the code of a part is, if it is not the present one's."""
     standby: bool = False
     """A second PostgreSQL, which has every commit that was acknowledged."""
     environ: dict[str, str] = field(default_factory=dict)

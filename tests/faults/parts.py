@@ -119,17 +119,18 @@ class Part(_Process):
         port: int = 0,
         host: str = LOOPBACK,
         within: Sequence[str] = (),
+        code: Path = ROOT,
     ) -> None:
-        """`within` is a command to start it by, such as one that enters another host."""
+        """`within` is a command to start it by, such as one that enters another host; `code` is where its code is."""
         self.name, self.command, self.environ, self.log = name, command, dict(environ), log
-        self.port, self.host, self._within = port, host, within
+        self.port, self.host, self._within, self._code = port, host, within, code
 
     def begin(self) -> Callable[[], None]:
         """Start it and return what waits until it is up; only web can be asked."""
         said_before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = child.spawn(
-                [*self._within, sys.executable, "-m", *self.command], environ=self.environ, cwd=ROOT, output=log
+                [*self._within, sys.executable, "-m", *self.command], environ=self.environ, cwd=self._code, output=log
             )
 
         def wait() -> None:

@@ -117,13 +117,19 @@ class Stand:
         gunicorn = ["gunicorn", "-c", "service/gunicorn_conf.py", self.options.app]
         return self._describe(name, gunicorn, PORT=str(port), VAR_DIR=str(self.directory / f"var-{name}"))
 
+    def describe_background(self, name: str, what: str) -> Part:
+        """Describe a background process; not started, and ended with the stand."""
+        return self._describe(name, ["workers", what])
+
     def _describe(self, name: str, command: list[str], **environ: str) -> Part:
         told = {**self._told, **environ, **self.options.part_environ.get(name, {})}
         hosts = self.options.hosts
         told["HOST"] = hosts.address(name)
+        code = self.options.code.get(name, ROOT)
+        told["PYTHONPATH"] = f"{SHIFTED_CLOCK}{os.pathsep}{code}"
         part = Part(
             name, command, told, log=self.directory / f"{name}.log", port=int(environ.get("PORT", "0")),
-            host=hosts.address(name), within=hosts.within(name),
+            host=hosts.address(name), within=hosts.within(name), code=code,
         )  # fmt: skip
         self._parts.append(part)
         return part
@@ -164,7 +170,6 @@ class Stand:
         redis_port = redis_via(self.redis.port) if redis_via else self.redis.port
         return {
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-            "PYTHONPATH": f"{SHIFTED_CLOCK}{os.pathsep}{ROOT}",
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self._database_url(database_port),
             **self._redis_urls(redis_port),

@@ -70,14 +70,17 @@ class Template:
         subprocess.run(["cp", "-a", "--reflink=auto", self.data, data], check=True)
 
 
-def shared_template(directory: Path) -> Template:
-    """Make the template in `directory`, or take the one that another process of this run has made there."""
+def shared_template(directory: Path, revision: str = "head") -> Template:
+    """Make the template in `directory`, or take the one that another process of this run has made there.
+
+    `revision` says how far it is migrated.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         description = directory / "template.json"
         if not description.exists():
-            description.write_text(json.dumps(_make(directory)))
+            description.write_text(json.dumps(_make(directory, revision)))
     return _read(directory, json.loads(description.read_text()))
 
 
@@ -99,14 +102,14 @@ def describe_postgres(directory: Path, *, password: str, port: int, throwaway: b
     )  # fmt: skip
 
 
-def _make(directory: Path) -> dict[str, object]:
+def _make(directory: Path, revision: str) -> dict[str, object]:
     superuser_password, database_password = secrets.token_hex(16), secrets.token_hex(16)
     server = describe_postgres(directory, password=superuser_password, port=free_port(), throwaway=True)
     server.create_data()
     with Start(server, may_move=False).wait():
         url = server.ensure_database(DATABASE, database_password)
         with _engine(url) as engine:
-            migrate.upgrade(engine)
+            migrate.upgrade(engine, revision)
             people = _sign_in(engine, url)
     return {
         "superuser_password": superuser_password,

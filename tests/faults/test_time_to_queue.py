@@ -13,8 +13,9 @@ from scripts.waiting import wait_until
 from service.domain.model import Priority
 from tests.faults.clients import Client
 from tests.faults.load import Load
+from tests.faults.options import CRASHING_APP, PRODUCTION
 from tests.faults.results import record_figures
-from tests.faults.stand import CRASHING_APP, PRODUCTION, Stand
+from tests.faults.stand import Stand
 from tests.faults.verdict import judge
 
 KILLS = 6

@@ -14,7 +14,8 @@ from scripts.ports import free_port
 from scripts.waiting import wait_until
 from tests.faults.clients import Client
 from tests.faults.load import Actor, Agent, Creator, Load, Pause
-from tests.faults.stand import CRASHING_APP, Stand
+from tests.faults.options import CRASHING_APP
+from tests.faults.stand import Stand
 from tests.faults.verdict import HANDS, MADE, judge
 
 POP_TO_CONFIRM = (

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.load import Load
-from tests.faults.stand import PRODUCTION, Stand
+from tests.faults.options import PRODUCTION
+from tests.faults.stand import Stand
 from tests.faults.unclean import check_clean
 from tests.faults.verdict import judge
 

@@ -30,6 +30,7 @@ from service.ticket_queue.keys import Keys
 from service.usecases.imports import Imports
 from service.usecases.ports.imports import ImportJob, ImportStatus, OnError
 from service.usecases.ticket_files import FileFormat
+from workers.pulse import Pulse, look
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +53,7 @@ class Stage:
             directory / "valkey", log=directory / "valkey.log", port=free_port(), password="secret",
             account=account, throwaway=True,
         )  # fmt: skip
+        self.redis_url = self._valkey.url
         self._server: RunningServer | None = None
         self.client: Redis = make_client(self._valkey.url, timeout_ms=2_000)
         stack.callback(self.client.close)
@@ -59,11 +61,6 @@ class Stage:
 
     def start_redis(self) -> None:
         self._server = Start(self._valkey, may_move=False).wait()
-
-    @property
-    def redis_url(self) -> str:
-        """Where Redis is, or would be."""
-        return self._valkey.url
 
     def kill_redis(self) -> None:
         if self._server is not None:
@@ -82,6 +79,8 @@ class Stage:
             "RECONCILE_FULL_S": "3600",
             "AWAY_GRACE_S": "1",
             "LOG_FORMAT": "text",
+            "VAR_DIR": str(self.directory / "var"),
+            "WEAK_SECRETS": "allowed",
             **settings,
         }
         with self.log(what).open("ab") as log:
@@ -170,6 +169,16 @@ def test_worker_and_clock_mend_the_queue_through_outages_of_redis(
     assert _stop(worker, within_s=20) == 0
     assert "Traceback" not in (said := stage.said("worker") + stage.said("clock")), said
     assert "secret" not in stage.said("worker") + stage.said("clock")
+
+
+@pytest.mark.parametrize("what", ["worker", "messenger", "clock"])
+def test_a_process_shows_that_it_lives_while_redis_is_away(stage: Stage, what: str) -> None:
+    process, pulse = stage.spawn(what), Pulse(stage.directory / "var", what)
+    _eventually(lambda: look(pulse, time.time()) is None, stage)
+    stage.kill_redis()
+    seen = time.time()
+    _eventually(lambda: pulse.path.stat().st_mtime > seen + 1, stage)
+    assert process.poll() is None
 
 
 def test_what_an_away_agent_has_not_begun_goes_back_by_itself(

@@ -15,7 +15,7 @@ from service import __version__
 from service.cli import cli
 from service.cli.printing import counts, print_json, print_table
 from service.cli.setup import Setup
-from service.domain.errors import Conflict, QueueUnavailable, StoreUnavailable
+from service.domain.errors import Conflict, QueueUnavailable, SchemaBusy, StoreUnavailable
 from service.domain.model import Priority
 from service.domain.wording import duration
 from service.usecases.invariants import InvariantResult
@@ -154,6 +154,22 @@ def _next(answers: list[Any]) -> Any:
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def test_upgrade_tries_again_while_others_keep_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [SchemaBusy("It gave up"), SchemaBusy("It gave up"), ("0001", "0002")]
+    monkeypatch.setattr("service.wiring.schema.upgrade_schema", lambda settings: _next(answers))
+    result = run("db", "upgrade")
+    assert result.stdout == "schema upgraded from 0001 to 0002\n"
+    assert result.stderr.splitlines()[0] == "It gave up. Trying again in 5 s, 29 more times"
+
+
+def test_upgrade_says_why_when_it_never_gets_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [SchemaBusy("It gave up")] * 30
+    monkeypatch.setattr("service.wiring.schema.upgrade_schema", lambda settings: _next(answers))
+    result = run("db", "upgrade")
+    assert (result.exit_code, answers) == (1, [])
+    assert result.stderr.splitlines()[-1] == "Error: It gave up"
 
 
 def test_upgrade_gives_up_after_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

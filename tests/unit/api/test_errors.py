@@ -30,6 +30,7 @@ EXPECTED = {
     "stale_epoch": 412,
     "idempotency_key_in_flight": 409,
     "idempotency_key_reused": 422,
+    "schema_busy": 503,
     "store_unavailable": 503,
     "passwords_busy": 503,
     "too_many_tries": 429,
