@@ -262,16 +262,16 @@ def test_ctrl_c_tells_exactly_what_was_imported(
     started = process(environ, "import", "-", "--format", "csv")
     with started, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         assert started.stdin is not None
-        started.stdin.write("subject\n" + "One\n" * 2_500)
+        started.stdin.write("subject\n" + "One\n" * 7_500)
         started.stdin.flush()
         deadline = time.monotonic() + 30
-        while connection.execute(text("SELECT count(*) FROM tickets")).scalar_one() < 2_000:
+        while connection.execute(text("SELECT count(*) FROM tickets")).scalar_one() < 5_000:
             assert time.monotonic() < deadline
         started.send_signal(signal.SIGINT)
         _, err = started.communicate(timeout=30)
         assert started.returncode == 130
-        assert err == "Interrupted: 2,000 tickets imported, up to line 2001\n"
-        assert connection.execute(text("SELECT count(*) FROM tickets")).scalar_one() == 2_000
+        assert err == "Interrupted: 5,000 tickets imported, up to line 5001\n"
+        assert connection.execute(text("SELECT count(*) FROM tickets")).scalar_one() == 5_000
 
 
 def test_an_import_without_redis_leaves_the_queueing_to_the_reconciler(
