@@ -123,8 +123,7 @@ def test_a_new_server_goes_on_where_the_backup_stopped(
         found = create_engine(load(there).database_url)
         for table in SAME:
             assert rows(found, table) == rows(engine, table), table
-        verified = json.loads(run(there, "verify", "--json").stdout)
-        assert verified["ok"], verified
+        assert wait_until(partial(_is_verified, there), 60, pause_s=1)
         stats = json.loads(run(there, "queue", "stats", "--json").stdout)
         assert stats["trusted"] is True
         assert stats["queued"] == stats["open"] == {"high": 0, "medium": 16, "low": 0}
