@@ -29,7 +29,7 @@ TINY = Plan(
     import_rows=1_200,
 )  # fmt: skip
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.lasts(60), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
