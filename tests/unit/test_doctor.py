@@ -135,16 +135,17 @@ def a_worker(lane: str, *, heard_s: float) -> WorkerState:
 @pytest.mark.parametrize(
     ("workers", "failed", "level", "words"),
     [
-        ([a_worker("messages", heard_s=3)], 0, Level.OK, ""),
-        ([a_worker("messages", heard_s=3)], 2, Level.WARNING, "2 have failed"),
-        ([a_worker("messages", heard_s=95)], 0, Level.ERROR, ", last heard of "),
-        ([a_worker("reconcile", heard_s=3)], 0, Level.ERROR, "python -m workers messenger"),
-        ([], 0, Level.ERROR, "python -m workers messenger"),
+        ({"messages": 3}, 0, Level.OK, ""),
+        ({"messages": 3}, 2, Level.WARNING, "2 have failed"),
+        ({"messages": 95}, 0, Level.ERROR, ", last heard of "),
+        ({"reconcile": 3}, 0, Level.ERROR, "python -m workers messenger"),
+        ({}, 0, Level.ERROR, "python -m workers messenger"),
     ],
-)  # fmt: skip
-def test_workers_are_judged(workers: list[WorkerState], failed: int, level: Level, words: str) -> None:
+)
+def test_workers_are_judged(workers: dict[str, float], failed: int, level: Level, words: str) -> None:
     lanes = (LaneState(lane="messages", waiting=0, running=0, failed=failed),)
-    found, said = worst(checks.jobs(JobsState(workers=tuple(workers), lanes=lanes)))
+    heard = tuple(a_worker(lane, heard_s=heard_s) for lane, heard_s in workers.items())
+    found, said = worst(checks.jobs(JobsState(workers=heard, lanes=lanes)))
     assert found is level
     assert words in said
 
@@ -177,5 +178,6 @@ def test_the_worst_finding_is_the_verdict() -> None:
     ],
 )  # fmt: skip
 def test_ways_to_other_machines_without_tls_are_seen(database: str, redis: str, expected: tuple[str, ...]) -> None:
-    settings = load({"DATABASE_URL": database, "REDIS_URL": redis, "JWT_SECRET_KEY": "x" * 32})
+    environ = {"DATABASE_URL": database, "REDIS_URL": redis, "JWT_SECRET_KEY": "x" * 32, "WEAK_SECRETS": "allowed"}
+    settings = load(environ)
     assert needs(settings).open_ways == expected
