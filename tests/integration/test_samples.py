@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from redis import Redis
 from sqlalchemy import Engine, text
 
+from scripts.waiting import wait_until
 from service.bootstrap import Container
 from service.domain.model import Priority
 from service.store.samples import PostgresSamples
+from service.ticket_queue.keys import Keys
 from service.usecases.operations import Span
 from service.usecases.ports.operations import Bucket, Reading
 from service.usecases.ports.tickets import Buyer, TicketDraft
@@ -41,7 +44,7 @@ def newest(container: Container) -> Bucket:
 
 
 def test_a_sample_tells_how_things_stand_and_what_has_happened(
-    container: Container, engine: Engine, make_agent: Callable[..., int]
+    container: Container, engine: Engine, redis_client: Redis, keys: Keys, make_agent: Callable[..., int]
 ) -> None:
     container.sampling.take()
     ann = make_agent("ann", level="senior")
@@ -50,6 +53,7 @@ def test_a_sample_tells_how_things_stand_and_what_has_happened(
     container.lifecycle.sell(ann, hand[0].id, Buyer(name="Kim", email="kim@example.com"))
     container.lifecycle.resolve(ann, hand[1].id)
     container.lifecycle.release(ann, hand[2].id, reason="not mine")
+    assert wait_until(lambda: redis_client.zcard(keys.claims) == 0, 30), "claims are struck off by a thread, in batches"
     let_pass(engine, 60)
     container.sampling.take()
     found = newest(container)
