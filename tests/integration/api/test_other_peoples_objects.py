@@ -1,8 +1,8 @@
 """Other people's objects: every route of the API and the page, called by everybody with ids that are Ann's.
 
-Whose business it is stands in `who_reaches`, route by route, and the route table is walked: a new route with an id in its
-path has no row there and fails. Who has no business there sees nothing of Ann's and changes nothing. Who has, finds it, so
-that no "not found" is one for there being nothing.
+Whose business it is stands in `who_reaches`, route by route, and the route table is walked: a new route with an id in
+its path has no row there and fails. Who has no business there sees nothing of Ann's and changes nothing. Who has, finds
+it, so that no "not found" is one for there being nothing.
 """
 
 from __future__ import annotations
