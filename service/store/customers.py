@@ -11,6 +11,7 @@ from service.domain.errors import Conflict, NotFound
 from service.domain.model import Customer, Page
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
+from service.store.readings import Readings
 from service.store.rows import MAX_BIGINT, NOW, existing_id
 from service.store.tables import customers, tickets
 from service.store.uniqueness import taken_values_as_facts
@@ -57,8 +58,10 @@ def find_or_create(connection: Connection, *, name: str, email: str) -> int:
 class PostgresCustomers:
     """Keep customers in PostgreSQL."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, readings: Readings | None = None) -> None:
+        """Read lists by `readings`."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
 
     def create(self, draft: CustomerDraft) -> Customer:
         """Write a customer."""
@@ -85,8 +88,8 @@ class PostgresCustomers:
                     customers.c.email.icontains(wanted.text, autoescape=True),
                 )
             )
-        with statement(self._engine) as connection:
-            return keyset_page(
+        return self._readings.read(
+            lambda connection: keyset_page(
                 connection,
                 select=query,
                 columns=SORT_KEYS,
@@ -94,6 +97,7 @@ class PostgresCustomers:
                 request=request,
                 build=lambda row: Customer(**row._mapping),
             )
+        )
 
     def update(self, customer_id: int, changes: CustomerChanges) -> Customer:
         """Change a customer by one statement."""

@@ -11,6 +11,7 @@ from service.domain.model import Cause, Page, TicketEvent
 from service.store import moves, rows
 from service.store.engine import statement
 from service.store.paging import keyset_page
+from service.store.readings import Readings
 from service.store.tables import ticket_events
 from service.usecases.ports.history import StateChanges
 from service.usecases.ports.paging import PageRequest
@@ -19,8 +20,10 @@ from service.usecases.ports.paging import PageRequest
 class PostgresHistory:
     """Read what happened, and add to it what somebody has to say."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, readings: Readings | None = None) -> None:
+        """Read lists by `readings`."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
 
     def has_had(self, ticket_id: int, agent_id: int) -> bool:
         """Look for an event of the ticket that names the agent: every holder came by one."""
@@ -50,10 +53,12 @@ class PostgresHistory:
             .where(events.ticket_id == ticket_id, events.cause.not_in([cause.value for cause in QUIET]))
             .order_by(events.id)
         )
-        with statement(self._engine) as connection:
+
+        def read(connection: Connection) -> StateChanges:
             found = [rows.event(row) for row in connection.execute(query).mappings()]
-            now = connection.execute(select(rows.NOW)).scalar_one()
-        return StateChanges(events=found, now=now)
+            return StateChanges(events=found, now=connection.execute(select(rows.NOW)).scalar_one())
+
+        return self._readings.read(read)
 
     def of_agent(self, agent_id: int, request: PageRequest) -> Page[TicketEvent]:
         """Merge the events that name the agent with those by which another agent got the ticket from them."""
@@ -62,8 +67,8 @@ class PostgresHistory:
             select(*rows.EVENT_COLUMNS).where(events.agent_id == agent_id),
             select(*rows.EVENT_COLUMNS).where(events.from_agent_id == agent_id),
         ).subquery("found")
-        with statement(self._engine) as connection:
-            return keyset_page(
+        return self._readings.read(
+            lambda connection: keyset_page(
                 connection,
                 select=select(found),
                 columns={"id": found.c.id},
@@ -71,12 +76,13 @@ class PostgresHistory:
                 request=request,
                 build=lambda row: rows.event(row._mapping),
             )
+        )
 
     def notes(self, ticket_id: int, request: PageRequest) -> Page[TicketEvent]:
         """List a ticket's events that are notes."""
         events = ticket_events.c
-        with statement(self._engine) as connection:
-            return keyset_page(
+        return self._readings.read(
+            lambda connection: keyset_page(
                 connection,
                 select=select(*rows.EVENT_COLUMNS).where(
                     events.ticket_id == ticket_id, events.cause == Cause.NOTE.value
@@ -86,6 +92,7 @@ class PostgresHistory:
                 request=request,
                 build=lambda row: rows.event(row._mapping),
             )
+        )
 
 
 def _of_operation(connection: Connection, operation_id: UUID) -> TicketEvent | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, select, text, update
 
 from service.domain.errors import AlreadyExists
 from service.domain.model import HELD, Cause, Page, Ticket, TicketEvent, TicketStatus
@@ -14,6 +16,7 @@ from service.domain.service_levels import DEFAULT_TARGETS, Targets
 from service.store import import_jobs, imports, moves, rows
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
+from service.store.readings import Readings
 from service.store.tables import ticket_events, tickets
 from service.store.ticket_filter import filtered, how_to_find, looked_through
 from service.store.uniqueness import taken_values_as_facts
@@ -62,9 +65,10 @@ SORT_KEYS = {
 class PostgresTickets:
     """Keep tickets in PostgreSQL."""
 
-    def __init__(self, engine: Engine, *, targets: Targets = DEFAULT_TARGETS) -> None:
-        """`targets` say which tickets are overdue."""
+    def __init__(self, engine: Engine, *, readings: Readings | None = None, targets: Targets = DEFAULT_TARGETS) -> None:
+        """Read lists by `readings`; `targets` say which tickets are overdue."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
         self._targets = targets
 
     def create(
@@ -126,8 +130,8 @@ class PostgresTickets:
 
     def page(self, wanted: TicketFilter, request: PageRequest) -> Page[Ticket]:
         """List tickets by keyset."""
-        with statement(self._engine) as connection:
-            return keyset_page(
+        return self._readings.read(
+            lambda connection: keyset_page(
                 connection,
                 select=filtered(wanted, self._targets),
                 columns=SORT_KEYS,
@@ -137,6 +141,7 @@ class PostgresTickets:
                 among=looked_through(wanted, sort=request.sort),
                 find=how_to_find(wanted, sort=request.sort),
             )
+        )
 
     def count(self, wanted: TicketFilter) -> TicketCount:
         """Count in one snapshot."""
@@ -147,8 +152,7 @@ class PostgresTickets:
         query = filtered(wanted, self._targets).with_only_columns(
             rows.NOW.label("at"), holders.label("holders"), *columns, maintain_column_froms=True
         )
-        with statement(self._engine) as connection:
-            row = connection.execute(query).mappings().one()
+        row = self._readings.read(lambda connection: connection.execute(query).mappings().one())
         by_status = {status: int(row[status.value]) for status in TicketStatus}
         return TicketCount(by_status=by_status, holders=row["holders"], at=row["at"])
 
@@ -157,8 +161,8 @@ class PostgresTickets:
         query = filtered(wanted, self._targets).order_by(tickets.c.id).limit(size)
         last_id, more = 0, True
         while more:
-            with statement(self._engine) as connection:
-                found = connection.execute(query.where(tickets.c.id > last_id)).mappings().all()
+            following = query.where(tickets.c.id > last_id)
+            found = self._readings.read(partial(_all, query=following))
             more = len(found) == size
             if found:
                 last_id = found[-1]["id"]
@@ -219,8 +223,8 @@ class PostgresTickets:
 
     def history(self, ticket_id: int, request: PageRequest) -> Page[TicketEvent]:
         """List a ticket's events by keyset."""
-        with statement(self._engine) as connection:
-            return keyset_page(
+        return self._readings.read(
+            lambda connection: keyset_page(
                 connection,
                 select=select(*rows.EVENT_COLUMNS).where(ticket_events.c.ticket_id == ticket_id),
                 columns={"id": ticket_events.c.id},
@@ -228,6 +232,11 @@ class PostgresTickets:
                 request=request,
                 build=lambda row: rows.event(row._mapping),
             )
+        )
+
+
+def _all(connection: Connection, query: Select[Any]) -> Sequence[RowMapping]:
+    return connection.execute(query).mappings().all()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from service.config import Settings
 from service.job_queue.watch import RqJobWatch
 from service.store.backlog import PostgresBacklog
+from service.store.readings import Readings
 from service.store.samples import PostgresSamples
 from service.usecases.health import Health
 from service.usecases.operations import Operations
@@ -38,6 +39,7 @@ def wire_operations(
     audit: QueueAudit,
     health: Health,
     leases: Leases,
+    readings: Readings,
 ) -> OperatorParts:
     """Wire them: samples are taken with patience, pages are answered without."""
     return OperatorParts(
@@ -48,7 +50,7 @@ def wire_operations(
         operations=Operations(
             stats=QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine)),
             health=health,
-            samples=PostgresSamples(engine),
+            samples=PostgresSamples(engine, readings=readings),
             jobs=RqJobWatch(job_client, prefix=settings.queue_prefix),
             leases=leases,
             queue=queue,
