@@ -137,7 +137,7 @@ class PostgresAssignments:
         )
 
         def sale(connection: Connection) -> Moved:
-            before, agents = moves.lock_ticket(connection, ticket_id, others=(agent_id,))
+            before, agents = moves.lock_ticket(connection, ticket_id, others=(agent_id,), asker_id=agent_id)
             if repeatable and buyer is not None and _is_sold_to(connection, before, agent_id, buyer):
                 return Moved(before=before, after=before)
             possible = as_possible(connection, before, wanted, agents)
