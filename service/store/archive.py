@@ -1,8 +1,8 @@
 """The archive: see `service.usecases.ports.archive.ArchiveStore` for what each method promises.
 
-A batch locks its tickets by id, passing over those in somebody's hands, and only then looks at their histories: whoever
-writes a line has the ticket's lock, so what a batch sees of a history stays so. It waits for nobody, and nobody waits for
-it but who would change or create one of these very tickets, until it commits.
+A batch locks its tickets by id, passing over those in somebody's hands, and only then looks at their histories: who
+writes a line has the ticket's lock, so what a batch sees of a history stays so. It waits for nobody, and nobody waits
+for it but who would change or create one of these very tickets, until it commits.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, RowMapping, text
 
 from service.domain.model import Cause, Level
-from service.store import rows
+from service.store import archive_reads, rows
 from service.store.dispatch import TAKERS_AS_JSON, takers_from
 from service.store.engine import statement
 from service.usecases.ports.explanation import AHEAD_LIMIT, Act, Situation
@@ -29,7 +29,7 @@ def _act(name: str) -> str:
 # The epoch rises with every change of hands: the first event with the present one is that change.
 # Places are compared as rows, so that the index of open tickets is entered and left at the right spot.
 _SITUATION = f"""
-SELECT {_TICKET}, holder.username AS agent, {_act("handed")}, {_act("entered")}, {_act("warned")},
+SELECT {_TICKET}, NULL AS archived_at, holder.username AS agent, {_act("handed")}, {_act("entered")}, {_act("warned")},
        CASE WHEN t.status = 'open' THEN (
            SELECT count(*) FROM (
                SELECT FROM tickets o
@@ -56,9 +56,9 @@ WHERE t.id = :ticket_id AND t.deleted_at IS NULL
 """  # noqa: S608 - the names are our own
 SITUATION = text(_SITUATION)
 _ARCHIVED = text(
-    _SITUATION.replace("FROM tickets t\n", "FROM archived_tickets t\n").replace(
-        "FROM ticket_events e", "FROM archived_ticket_events e"
-    )
+    _SITUATION.replace("FROM tickets t\n", "FROM archived_tickets t\n")
+    .replace("FROM ticket_events e", "FROM archived_ticket_events e")
+    .replace("NULL AS archived_at", "t.archived_at")
 )
 _PLACES = (SITUATION, _ARCHIVED, SITUATION)
 """Where to look, one after the other: the ticket may come back from the archive between two looks."""
@@ -85,7 +85,7 @@ class PostgresSituations:
 
 def _situation(row: RowMapping) -> Situation:
     return Situation(
-        ticket=rows.ticket({column.name: row[column.name] for column in rows.TICKET_COLUMNS}),
+        ticket=archive_reads.ticket(row),
         agent=row["agent"],
         handed=_read_act(row, "handed"),
         entered=_read_act(row, "entered"),

@@ -40,7 +40,9 @@ def looked_through(wanted: TicketFilter, *, sort: str) -> Select[tuple[object, .
     """
     if _key(sort) == "subject":
         return None
-    if wanted.archived:  # what most have, and no index finds
+    if wanted.archived:
+        if not (wanted.text or wanted.statuses or wanted.priorities):
+            return None
         return filtered(replace(wanted, text=None, statuses=(), priorities=()), DEFAULT_TARGETS)
     if not (wanted.text or _looks_for_overdue(wanted, sort)):
         return None

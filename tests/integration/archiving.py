@@ -13,8 +13,9 @@ from service.usecases.ports.archive import READERS
 OLD_S = 90 * DAY_S
 
 AGE_TICKETS = text("""
-UPDATE tickets SET created_at = created_at - s.span, updated_at = updated_at - s.span, assigned_at = assigned_at - s.span,
-       resolved_at = resolved_at - s.span, sold_at = sold_at - s.span, deleted_at = deleted_at - s.span
+UPDATE tickets
+SET created_at = created_at - s.span, updated_at = updated_at - s.span, assigned_at = assigned_at - s.span,
+    resolved_at = resolved_at - s.span, sold_at = sold_at - s.span, deleted_at = deleted_at - s.span
 FROM (SELECT CAST(:days AS double precision) * interval '1 day' AS span) AS s WHERE id = ANY (CAST(:ids AS bigint[]))
 """)
 AGE_EVENTS = text("""
