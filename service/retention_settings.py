@@ -5,9 +5,7 @@ from __future__ import annotations
 from pydantic import Field, ValidationInfo, field_validator
 
 from service.data_settings import DataSettings
-
-LEAST_ARCHIVE_DAYS = 8
-"""Idempotency keys lead to tickets for seven days."""
+from service.domain.retention import LEAST_ARCHIVE_DAYS
 
 
 class RetentionSettings(DataSettings):

@@ -8,7 +8,8 @@ import click
 
 from service.cli.printing import ProgressLine, examples, json_option, print_json
 from service.cli.setup import Setup, pass_setup
-from service.usecases.archive import DAY_S, LEAST_DAYS, Sweep
+from service.domain.retention import LEAST_ARCHIVE_DAYS
+from service.usecases.archive import DAY_S, Sweep
 from service.usecases.ports.archive import Due
 
 DEFAULT_DAYS = 90
@@ -22,8 +23,8 @@ class Days(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read the number."""
         found = re.fullmatch(r"(\d{1,5})d?", str(value))
-        if found is None or int(found[1]) < LEAST_DAYS:
-            self.fail(f"must be a number of days such as 90d, {LEAST_DAYS}d at the least", param, ctx)
+        if found is None or int(found[1]) < LEAST_ARCHIVE_DAYS:
+            self.fail(f"must be a number of days such as 90d, {LEAST_ARCHIVE_DAYS}d at the least", param, ctx)
         return int(found[1])
 
 

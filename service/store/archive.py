@@ -15,10 +15,7 @@ from service.domain.errors import TicketArchived
 from service.domain.model import TicketStatus
 from service.store.engine import statement, transaction
 from service.store.tables import archived_ticket_events, archived_tickets
-from service.usecases.ports.archive import READERS, Batch, Due, Place, SweepState
-
-TICKETS = "archive"
-PURGED = "archive_purge"
+from service.usecases.ports.archive import PURGED, READERS, TICKETS, Batch, Due, Place, SweepState
 
 
 def _names(table: Table, *besides: str) -> str:
@@ -98,12 +95,14 @@ INSERT INTO sweeps AS s (what, done) VALUES (:what, :done)
 ON CONFLICT (what) DO UPDATE SET done = s.done + excluded.done
 """)
 ENDED = text("""
-INSERT INTO sweeps (what, waiting, oldest_at, finished_at) VALUES (:what, :waiting, :oldest_at, clock_timestamp())
+INSERT INTO sweeps (what, waiting, oldest_at, finished_at)
+VALUES (:what, :waiting, CAST(:oldest_at AS timestamptz) + interval '1 second' * CAST(:older_than_s AS float8),
+        clock_timestamp())
 ON CONFLICT (what) DO UPDATE
 SET waiting = excluded.waiting, oldest_at = excluded.oldest_at, finished_at = excluded.finished_at
 """)
 STATES = text("""
-SELECT what, done, waiting, extract(epoch FROM finished_at - oldest_at)::double precision AS oldest_age_s,
+SELECT what, done, waiting, extract(epoch FROM clock_timestamp() - oldest_at)::double precision AS behind_s,
        extract(epoch FROM clock_timestamp() - finished_at)::double precision AS ended_s
 FROM sweeps ORDER BY what
 """)
@@ -175,7 +174,8 @@ class PostgresArchive:
         """Write one row."""
         with statement(self._engine) as connection:
             due = _due(connection, older_than_s, limit)
-            connection.execute(ENDED, {"what": TICKETS, "waiting": due.tickets, "oldest_at": due.oldest_at})
+            values = {"waiting": due.tickets, "oldest_at": due.oldest_at, "older_than_s": older_than_s}
+            connection.execute(ENDED, {"what": TICKETS, **values})
 
     def states(self) -> list[SweepState]:
         """Read all rows."""

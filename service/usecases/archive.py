@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.domain.errors import InvalidInput
+from service.domain.retention import LEAST_ARCHIVE_DAYS
 from service.usecases.ports.archive import ArchiveStore, Due
 from service.usecases.ports.reconcile import JobQueue
 
@@ -15,9 +16,6 @@ log = logging.getLogger(__name__)
 JOB = "workers.jobs.archive"
 
 DAY_S = 24 * 3600.0
-
-LEAST_DAYS = 8
-"""Idempotency keys and claims are kept for seven days, and lead to tickets; figures are counted from lines of a day."""
 
 BATCH = 200
 """Tickets of one transaction: some tens of milliseconds, for which nobody waits but who wants one of these."""
@@ -126,5 +124,7 @@ class Archiving:
 
 
 def _check_age(older_than_s: float) -> None:
-    if older_than_s < LEAST_DAYS * DAY_S:
-        raise InvalidInput(("older_than", f"must be at least {LEAST_DAYS} days: younger tickets are still referred to"))
+    if older_than_s < LEAST_ARCHIVE_DAYS * DAY_S:
+        raise InvalidInput(
+            ("older_than", f"must be at least {LEAST_ARCHIVE_DAYS} days: younger tickets are still referred to")
+        )

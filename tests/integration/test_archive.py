@@ -237,5 +237,5 @@ def test_it_is_counted_what_was_moved_and_what_waits(container: Container, engin
     assert (due.tickets, due.is_exact) == (3, True)
     archive(container)
     [state] = PostgresArchive(engine).states()
-    assert (state.what, state.done, state.waiting, state.oldest_age_s) == ("archive", 3, 0, None)
+    assert (state.what, state.done, state.waiting, state.behind_s) == ("archive", 3, 0, None)
     assert state.ended_s is not None

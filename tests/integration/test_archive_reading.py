@@ -473,3 +473,95 @@ def test_an_archived_ticket_in_a_queue_is_no_unknown_id(
 def test_a_filter_finds_it_by_number(container: Container, pair: tuple[int, int]) -> None:
     archive(container)
     assert container.tickets.count(TicketFilter(archived=True)).by_status[TicketStatus.SOLD] == 1
+
+
+def test_an_erasure_reaches_the_archive(container: Container, engine: Engine, pair: tuple[int, int]) -> None:
+    _, sold = pair
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE tickets SET description = 'Write to kim@example.com' WHERE id = :id"), {"id": sold}
+        )
+        connection.execute(
+            text(
+                "INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, epoch, note)"
+                " SELECT id, 'note', status, status, agent_id, epoch, 'Kim@example.com' FROM tickets WHERE id = :id"
+            ),
+            {"id": sold},
+        )
+    grow_old(engine, [sold], days=0.0)
+    grow_old(engine, [sold])
+    archive(container)
+    customer = container.erasures.find(KIM.email)
+    before = container.erasures.erase(customer, dry_run=True)
+    assert (before.tickets, before.kept_texts) == (1, 2)
+    done = container.erasures.erase(customer, texts=True)
+    assert (done.tickets, done.texts, done.kept_texts) == (1, 1, 1)
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT subject, description FROM archived_tickets WHERE id = :id"), {"id": sold}
+        )
+        assert tuple(found.one()) == ("Erased", "")
+
+
+def test_a_customer_of_archived_tickets_stays(container: Container, root: FlaskClient, pair: tuple[int, int]) -> None:
+    archive(container)
+    customer = container.erasures.find(KIM.email)
+    answer = root.delete(f"/api/customers/{customer}")
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "conflict")
+    assert "has bought 1 ticket," in answer.get_json()["detail"]
+    assert [ticket["id"] for ticket in get(root, f"/api/tickets?archived=true&customer_id={customer}")["items"]] == [
+        pair[1]
+    ]
+
+
+def test_the_promises_are_checked_in_the_archive_too(
+    container: Container, engine: Engine, pair: tuple[int, int]
+) -> None:
+    archive(container)
+    assert all(result.ok is not False for result in container.invariants.check(at_rest=True))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE archived_tickets SET status = 'sold' WHERE id = :id"), {"id": pair[0]})
+    assert broken(container) == {"I11"}
+
+
+def test_a_ticket_in_two_places_is_found(container: Container, engine: Engine, pair: tuple[int, int]) -> None:
+    archive(container)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO tickets (id, subject) OVERRIDING SYSTEM VALUE VALUES (:id, 'x')"),
+                           {"id": pair[0]})  # fmt: skip
+    assert "I1" in broken(container)
+
+
+def test_lines_left_behind_are_found(container: Container, engine: Engine, pair: tuple[int, int]) -> None:
+    archive(container)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO ticket_events (ticket_id, cause, epoch) VALUES (:id, 'note', 1)"),
+                           {"id": pair[0]})  # fmt: skip
+    assert broken(container) == {"I3"}
+
+
+def broken(container: Container) -> set[str]:
+    return {result.code for result in container.invariants.check(at_rest=True) if result.ok is False}
+
+
+def test_mails_name_what_is_archived(container: Container, engine: Engine, pair: tuple[int, int]) -> None:
+    from service.store.mail_statements import LINES
+
+    lines = {"lines": [{"ticket_id": ticket, "cause": "fetch", "actor_id": None, "note": ""} for ticket in pair]}
+    archive(container)
+    with engine.connect() as connection:
+        assert [row.subject for row in connection.execute(LINES, lines)] == ["Closed one", "Sold one"]
+
+
+def test_figures_of_the_past_stay_as_they_were_counted(
+    container: Container, engine: Engine, pair: tuple[int, int]
+) -> None:
+    """Samples are counted within a day, and nothing leaves that is younger than eight."""
+    container.sampling.take()
+    count = text("SELECT count(*), coalesce(sum(created), 0), coalesce(sum(sold), 0) FROM samples")
+    with engine.connect() as connection:
+        before = connection.execute(count).one()
+    archive(container)
+    container.sampling.take()
+    with engine.connect() as connection:
+        assert connection.execute(count).one() == before

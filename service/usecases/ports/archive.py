@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+TICKETS = "archive"
+PURGED = "archive_purge"
+"""The names under which it is kept what was moved, and what was removed for ever."""
+
 READERS = ("mails", "webhooks")
 """Who follows the history, and must have read a ticket's lines before they leave."""
 
@@ -47,13 +51,20 @@ class SweepState:
     """Since the service was set up."""
     waiting: int
     """How much waited when it last ended, counted up to a limit."""
-    oldest_age_s: float | None
-    """How long the first of what waited had been waiting then."""
+    behind_s: float | None
+    """How long the first of these has been due by now."""
     ended_s: float | None
     """Seconds since it last ended."""
 
 
-class ArchiveStore(Protocol):
+class SweepStates(Protocol):
+    """What the sweeps have come to. May raise `StoreUnavailable`."""
+
+    def states(self) -> list[SweepState]:
+        """Read it, kind by kind."""
+
+
+class ArchiveStore(SweepStates, Protocol):
     """Closed, sold and deleted tickets, and where they go when they are old. The store's clock decides what is."""
 
     def due(self, *, older_than_s: float, limit: int) -> Due:
@@ -70,6 +81,3 @@ class ArchiveStore(Protocol):
 
     def ended(self, *, older_than_s: float, limit: int) -> None:
         """Note that a sweep has come to its end, and what waits."""
-
-    def states(self) -> list[SweepState]:
-        """Read what the sweeps have come to."""
