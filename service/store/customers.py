@@ -54,6 +54,24 @@ def find_or_create(connection: Connection, *, name: str, email: str) -> int:
     raise Conflict("This customer is being created and deleted just now; try again")
 
 
+LOOK = 25_000
+"""Customers that one page of a search looks at, as no index finds a part of a name: 15 ms, by name three times that."""
+
+
+def _named(words: str) -> ColumnElement[bool]:
+    return or_(*(column.icontains(words, autoescape=True) for column in (customers.c.name, customers.c.email)))
+
+
+def _addressed(connection: Connection, words: str) -> int | None:
+    """Find the customer whose whole email address these words are: an index does that, among any number."""
+    if "@" not in words:
+        return None
+    found: int | None = connection.execute(
+        select(customers.c.id).where(func.lower(words) == _EMAIL_KEY)
+    ).scalar_one_or_none()
+    return found
+
+
 class PostgresCustomers:
     """Keep customers in PostgreSQL."""
 
@@ -77,15 +95,13 @@ class PostgresCustomers:
 
     def page(self, wanted: CustomerFilter, request: PageRequest) -> Page[Customer]:
         """List customers by keyset."""
-        query = select(*_COLUMNS)
-        if wanted.text:
-            query = query.where(
-                or_(
-                    customers.c.name.icontains(wanted.text, autoescape=True),
-                    customers.c.email.icontains(wanted.text, autoescape=True),
-                )
-            )
+        query = everybody = select(*_COLUMNS)
+        among = None
         with statement(self._engine) as connection:
+            if wanted.text and (addressed := _addressed(connection, wanted.text)):
+                query = everybody.where(customers.c.id == addressed)
+            elif wanted.text:
+                query, among = everybody.where(_named(wanted.text)), everybody
             return keyset_page(
                 connection,
                 select=query,
@@ -93,6 +109,8 @@ class PostgresCustomers:
                 id_column=customers.c.id,
                 request=request,
                 build=lambda row: Customer(**row._mapping),
+                among=among,
+                look=LOOK,
             )
 
     def update(self, customer_id: int, changes: CustomerChanges) -> Customer:
