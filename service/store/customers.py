@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from psycopg2.errors import ForeignKeyViolation
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, func, insert, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Engine, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import Conflict, NotFound
@@ -12,7 +11,7 @@ from service.domain.model import Customer, Page
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
 from service.store.rows import MAX_BIGINT, NOW, existing_id
-from service.store.tables import customers, tickets
+from service.store.tables import archived_tickets, customers, tickets
 from service.store.uniqueness import taken_values_as_facts
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import CustomerChanges, CustomerDraft, CustomerFilter
@@ -25,33 +24,6 @@ SORT_KEYS = {
     "email": customers.c.email,
     "created_at": customers.c.created_at,
 }
-
-_EMAIL_KEY: ColumnElement[str] = func.lower(customers.c.email)
-_FIND = (
-    select(customers.c.id)
-    .where(func.lower(bindparam("wanted_email")) == _EMAIL_KEY)
-    .with_for_update(read=True, key_share=True)
-)
-_CREATE = upsert(customers).on_conflict_do_nothing(index_elements=[_EMAIL_KEY]).returning(customers.c.id)
-
-ATTEMPTS = 5
-"""How often `find_or_create` looks again while others create and delete the same customer."""
-
-
-def find_or_create(connection: Connection, *, name: str, email: str) -> int:
-    """Return the id of the customer with this email address; where there is none, create them with this name.
-
-    Runs in the caller's transaction and keeps the customer from being deleted until it ends. Whoever needs several
-    customers in one transaction asks in the order of their emails, or two of them may wait for each other. Raises
-    `Conflict` when the customer keeps coming and going.
-    """
-    for _ in range(ATTEMPTS):
-        found: int | None = connection.execute(_FIND, {"wanted_email": email}).scalar_one_or_none()
-        if found is None:
-            found = connection.execute(_CREATE, {"name": name, "email": email.lower()}).scalar_one_or_none()
-        if found is not None:
-            return found
-    raise Conflict("This customer is being created and deleted just now; try again")
 
 
 LOOK = 25_000
@@ -146,8 +118,11 @@ class PostgresCustomers:
             raise NotFound(f"There is no customer {customer_id}")
 
     def _why_kept(self, customer_id: int) -> str:
-        query = select(func.count(literal(1))).where(tickets.c.customer_id == customer_id)
+        bought = [
+            select(func.count(literal(1))).where(table.c.customer_id == customer_id).scalar_subquery()
+            for table in (tickets, archived_tickets)
+        ]
         with statement(self._engine) as connection:
-            count = connection.execute(query).scalar_one()
-        bought = "1 ticket" if count == 1 else f"{count} tickets"
-        return f"Customer {customer_id} has bought {bought}, whose history must go on naming them"
+            count = connection.execute(select(bought[0] + bought[1])).scalar_one()
+        words = "1 ticket" if count == 1 else f"{count} tickets"
+        return f"Customer {customer_id} has bought {words}, whose history must go on naming them"

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, not_, or_, select
+from sqlalchemy import ColumnElement, Select, Table, false, not_, or_, select
 
 from service.domain.model import HELD, TicketStatus
 from service.domain.service_levels import DEFAULT_TARGETS, UNRESOLVED, Targets
-from service.store import rows
+from service.store import archive_reads, rows
 from service.store.find import Find, Part
 from service.store.overdue import is_overdue
-from service.store.tables import agents, tickets
+from service.store.tables import agents, archived_tickets, tickets
 from service.usecases.ports.tickets import TicketFilter
 
 DONE = frozenset({TicketStatus.CLOSED, TicketStatus.SOLD})
@@ -23,11 +23,16 @@ _ANY = TicketFilter()
 _HELD = [status.value for status in HELD]
 
 
+def source(wanted: TicketFilter) -> Table:
+    """Name the table that the tickets wanted are in."""
+    return archived_tickets if wanted.archived else tickets
+
+
 def filtered(wanted: TicketFilter, targets: Targets) -> Select[tuple[object, ...]]:
     """Select the tickets wanted, deleted ones never; what is overdue follows from the `targets`."""
-    return select(*rows.TICKET_COLUMNS).where(
-        tickets.c.deleted_at.is_(None), *_equal(wanted), *_in_time(wanted), *_in_hand(wanted, targets)
-    )
+    columns = archive_reads.TICKET_COLUMNS if wanted.archived else rows.TICKET_COLUMNS
+    in_hand = _in_no_hand(wanted) if wanted.archived else _in_hand(wanted, targets)
+    return select(*columns).where(source(wanted).c.deleted_at.is_(None), *_equal(wanted), *_in_time(wanted), *in_hand)
 
 
 def found_among(wanted: TicketFilter, targets: Targets, *, sort: str) -> Select[tuple[object, ...]]:
@@ -42,7 +47,13 @@ def looked_through(wanted: TicketFilter, *, sort: str) -> Select[tuple[object, .
     import three to thirty times as much as all else about a ticket.) Nor does one find those of a state and a priority,
     unless they are open. Sorted by subject, for which there is no index either, all of them are read anyhow.
     """
-    if _key(sort) == "subject" or not (wanted.text or wanted.overdue is not None):
+    if _key(sort) == "subject":
+        return None
+    if wanted.archived:
+        if not (wanted.text or wanted.statuses or wanted.priorities):
+            return None
+        return filtered(replace(wanted, text=None, statuses=(), priorities=()), DEFAULT_TARGETS)
+    if not (wanted.text or wanted.overdue is not None):
         return None
     indexed = replace(wanted, text=None, overdue=None)
     if wanted.overdue:  # what is done is not; two conditions on one column would mislead the planner
@@ -73,8 +84,13 @@ def parts(wanted: TicketFilter, *, sort: str) -> tuple[Part, ...]:
 def how_to_find(wanted: TicketFilter, *, sort: str) -> Find:
     """Say whether the tickets wanted are better found first, and sorted then."""
     is_in_hand = bool(wanted.statuses) and HELD.issuperset(wanted.statuses) and _key(sort) != "updated_at"
-    is_of_a_time = wanted.created_after is not None or wanted.created_before is not None
-    return Find.FIRST_IF_FEW if is_in_hand or is_of_a_time else Find.IN_ORDER
+    is_in_hand = is_in_hand and not wanted.archived
+    return Find.FIRST_IF_FEW if is_in_hand or is_of_a_time(wanted) else Find.IN_ORDER
+
+
+def is_of_a_time(wanted: TicketFilter) -> bool:
+    """Say whether the tickets wanted were created at a time, for which there is an index."""
+    return wanted.created_after is not None or wanted.created_before is not None
 
 
 def _undone(wanted: TicketFilter) -> tuple[TicketStatus, ...]:
@@ -92,28 +108,30 @@ def _key(sort: str) -> str:
 
 
 def _equal(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
+    columns = source(wanted).c
     if wanted.ids is not None:
-        yield tickets.c.id.in_(wanted.ids)
+        yield columns.id.in_(wanted.ids)
     if wanted.statuses:
-        yield tickets.c.status.in_([status.value for status in wanted.statuses])
+        yield columns.status.in_([status.value for status in wanted.statuses])
     if wanted.priorities:
-        yield tickets.c.priority.in_([priority.value for priority in wanted.priorities])
+        yield columns.priority.in_([priority.value for priority in wanted.priorities])
     for name in ("agent_id", "customer_id", "external_id"):
         value = getattr(wanted, name)
         if value is not None:
-            yield tickets.c[name] == value
+            yield columns[name] == value
     if wanted.text:
-        columns = (tickets.c.subject, tickets.c.description)
-        yield or_(*(column.icontains(wanted.text, autoescape=True) for column in columns))
+        texts = (columns.subject, columns.description)
+        yield or_(*(column.icontains(wanted.text, autoescape=True) for column in texts))
 
 
 def _in_time(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
+    columns = source(wanted).c
     if wanted.created_after is not None:
-        yield tickets.c.created_at >= wanted.created_after
+        yield columns.created_at >= wanted.created_after
     if wanted.created_before is not None:
-        yield tickets.c.created_at < wanted.created_before
+        yield columns.created_at < wanted.created_before
     if wanted.unchanged_since is not None:
-        yield tickets.c.updated_at <= wanted.unchanged_since
+        yield columns.updated_at <= wanted.unchanged_since
 
 
 def _in_hand(wanted: TicketFilter, targets: Targets) -> Iterator[ColumnElement[bool]]:
@@ -123,3 +141,9 @@ def _in_hand(wanted: TicketFilter, targets: Targets) -> Iterator[ColumnElement[b
         yield tickets.c.status.in_(_HELD) & tickets.c.agent_id.in_(long_away)
     if wanted.overdue is not None:
         yield is_overdue(targets) if wanted.overdue else not_(is_overdue(targets))
+
+
+def _in_no_hand(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
+    """Nothing in the archive is held or overdue."""
+    if wanted.holder_away_s is not None or wanted.overdue:
+        yield false()

@@ -99,7 +99,12 @@ class Tickets:
 
     def several(self, ids: Sequence[int], *, viewer: Principal) -> tuple[Ticket, ...]:
         """Read those of the tickets that are there, in creation order: `MAX_SEVERAL` at the most."""
-        return self.page(TicketFilter(ids=tuple(ids)), PageRequest(limit=MAX_SEVERAL), viewer=viewer).items
+        wanted, request = TicketFilter(ids=tuple(ids)), PageRequest(limit=MAX_SEVERAL)
+        found = self.page(wanted, request, viewer=viewer).items
+        if len(found) < len(set(ids)):
+            archived = self.page(replace(wanted, archived=True), request, viewer=viewer).items
+            found = tuple(sorted((*found, *archived), key=lambda ticket: ticket.id))
+        return found
 
     def page(self, wanted: TicketFilter, request: PageRequest, *, viewer: Principal) -> Page[Ticket]:
         """List tickets; an agent sees their own alone. Raises `InvalidInput`."""
@@ -124,13 +129,13 @@ class Tickets:
         """
         clean = clean_changes(changes)
         before, after = self._store.update(ticket_id, clean, actor_id=actor_id, expected_epoch=expected_epoch)
-        follow(self._queue, self._places, before=before, after=after)
+        follow(self._queue, self._places, [(before, after)])
         return after
 
     def delete(self, ticket_id: int, *, actor_id: int | None, expected_epoch: int | None = None) -> None:
         """Delete a ticket: it leaves queue and hand, its history stays. Raises `NotFound`, `StaleEpoch`."""
         before = self._store.delete(ticket_id, actor_id=actor_id, expected_epoch=expected_epoch)
-        follow(self._queue, self._places, before=before, after=None)
+        follow(self._queue, self._places, [(before, None)])
 
     def history(self, ticket_id: int, request: PageRequest, *, viewer: Principal) -> Page[TicketEvent]:
         """List what happened to a ticket, oldest first. Raises `NotFound` as `get` does, `InvalidInput`."""
