@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from psycopg2.errors import ForeignKeyViolation
-from sqlalchemy import Engine, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import Conflict, NotFound
@@ -39,7 +39,7 @@ def _addressed(connection: Connection, words: str) -> int | None:
     if "@" not in words:
         return None
     found: int | None = connection.execute(
-        select(customers.c.id).where(func.lower(words) == _EMAIL_KEY)
+        select(customers.c.id).where(func.lower(words) == func.lower(customers.c.email))
     ).scalar_one_or_none()
     return found
 
