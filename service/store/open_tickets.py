@@ -65,7 +65,7 @@ GROUP BY agent_id
 """)
 
 
-LOOKED_UP = 2_000
+LOOKED_UP = 1_000
 """Ids in one statement."""
 
 _PRIORITIES = {priority.value: priority for priority in Priority}
