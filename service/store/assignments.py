@@ -11,14 +11,11 @@ from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import FairdealError, StaleEpoch, StoreUnavailable
 from service.domain.model import HELD, Agent, Cause, Priority, QueuedTicket, Ticket, TicketStatus
-from service.domain.policy import sources
-from service.store import arbiter, moves, returns, rows
+from service.store import arbiter, joint_moves, moves, returns, rows
 from service.store.agents import agent_from, agents_query
-from service.store.customers import find_or_create
 from service.store.engine import statement, transaction
-from service.store.late import as_possible
-from service.store.tables import agents, claims, customers, tickets
-from service.usecases.ports.tickets import Buyer, Claimed, Move, Moved
+from service.store.tables import agents, claims, tickets
+from service.usecases.ports.tickets import Claimed, Move, Moved
 
 _AGENT = agents_query().where(agents.c.id == bindparam("agent_id"))
 _HAND = (
@@ -116,38 +113,9 @@ class PostgresAssignments:
 
         return moves.in_transaction(self._engine, carry_out)
 
-    def sell(
-        self,
-        *,
-        agent_id: int,
-        ticket_id: int,
-        buyer: Buyer | None,
-        expected_epoch: int | None,
-        repeatable: bool = True,
-    ) -> Moved:
-        """Sell a held ticket in one transaction, customer and all."""
-        wanted = Move(
-            ticket_id=ticket_id,
-            sources=sources(TicketStatus.SOLD),
-            target=TicketStatus.SOLD,
-            cause=Cause.SELL,
-            actor_id=agent_id,
-            holder_id=agent_id,
-            expected_epoch=expected_epoch,
-        )
-
-        def sale(connection: Connection) -> Moved:
-            before, agents = moves.lock_ticket(connection, ticket_id, others=(agent_id,), asker_id=agent_id)
-            if repeatable and buyer is not None and _is_sold_to(connection, before, agent_id, buyer):
-                return Moved(before=before, after=before)
-            possible = as_possible(connection, before, wanted, agents)
-            moves.check(before, possible)
-            customer_id = None if buyer is None else find_or_create(connection, name=buyer.name, email=buyer.email)
-            after = moves.write(connection, before, possible, customer_id=customer_id)
-            moves.record(connection, before, after, cause=Cause.SELL, actor_id=agent_id, note=possible.note)
-            return Moved(before=before, after=after)
-
-        return moves.in_transaction(self._engine, sale)
+    def move_all(self, wanted: Sequence[Move]) -> list[Moved | FairdealError]:
+        """Change several tickets' states in one transaction, each as far as it goes."""
+        return joint_moves.move_all(self._engine, wanted)
 
     def rehearse(self, wanted: Sequence[Move], *, agent_ids: Sequence[int]) -> list[Moved | FairdealError]:
         """Carry the moves out in one transaction, each under a savepoint, and roll it back.
@@ -188,10 +156,3 @@ def _rehearsed(connection: Connection, move: Move) -> Moved | FairdealError:
             return moves.move(connection, move)
     except FairdealError as error:
         return error
-
-
-def _is_sold_to(connection: Connection, found: Ticket, agent_id: int, buyer: Buyer) -> bool:
-    if found.status is not TicketStatus.SOLD or found.agent_id != agent_id or found.customer_id is None:
-        return False
-    email = select(customers.c.email).where(customers.c.id == found.customer_id)
-    return bool(connection.execute(email).scalar_one() == buyer.email)

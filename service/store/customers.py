@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from psycopg2.errors import ForeignKeyViolation
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, func, insert, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Engine, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import Conflict, NotFound
@@ -25,33 +24,6 @@ SORT_KEYS = {
     "email": customers.c.email,
     "created_at": customers.c.created_at,
 }
-
-_EMAIL_KEY: ColumnElement[str] = func.lower(customers.c.email)
-_FIND = (
-    select(customers.c.id)
-    .where(func.lower(bindparam("wanted_email")) == _EMAIL_KEY)
-    .with_for_update(read=True, key_share=True)
-)
-_CREATE = upsert(customers).on_conflict_do_nothing(index_elements=[_EMAIL_KEY]).returning(customers.c.id)
-
-ATTEMPTS = 5
-"""How often `find_or_create` looks again while others create and delete the same customer."""
-
-
-def find_or_create(connection: Connection, *, name: str, email: str) -> int:
-    """Return the id of the customer with this email address; where there is none, create them with this name.
-
-    Runs in the caller's transaction and keeps the customer from being deleted until it ends. Whoever needs several
-    customers in one transaction asks in the order of their emails, or two of them may wait for each other. Raises
-    `Conflict` when the customer keeps coming and going.
-    """
-    for _ in range(ATTEMPTS):
-        found: int | None = connection.execute(_FIND, {"wanted_email": email}).scalar_one_or_none()
-        if found is None:
-            found = connection.execute(_CREATE, {"name": name, "email": email.lower()}).scalar_one_or_none()
-        if found is not None:
-            return found
-    raise Conflict("This customer is being created and deleted just now; try again")
 
 
 class PostgresCustomers:

@@ -6,9 +6,9 @@ it second finds it in another state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
@@ -17,6 +17,9 @@ from service.domain.model import Cause, Ticket, TicketStatus
 from service.store.rows import QUIET_CAUSES
 from service.usecases.ports.tickets import Move
 
+if TYPE_CHECKING:
+    from service.store.moves import LockedAgent
+
 TARGETS = frozenset({TicketStatus.RESOLVED, TicketStatus.SOLD})
 """What an agent may still make of a ticket that was taken back from them."""
 
@@ -24,16 +27,22 @@ TAKEN_BACK = frozenset({Cause.AWAY, Cause.HOLD_LIMIT})
 
 NOTE = "late: the ticket had gone back to its queue"
 
-# What last happened between the agent and the ticket, and whether anything has happened to it since.
+# What last happened between each agent and ticket, and whether anything has happened to the ticket since.
 _LAST = text(f"""
-SELECT e.cause, NOT EXISTS (
+SELECT w.ticket_id, w.agent_id, e.cause, NOT EXISTS (
     SELECT FROM ticket_events l
-    WHERE l.ticket_id = e.ticket_id AND l.id > e.id AND l.cause NOT IN ({QUIET_CAUSES})
+    WHERE l.ticket_id = w.ticket_id AND l.id > e.id AND l.cause NOT IN ({QUIET_CAUSES})
 ) AS is_last
-FROM ticket_events e
-WHERE e.ticket_id = :ticket_id AND :agent_id IN (e.agent_id, e.from_agent_id) AND e.cause NOT IN ({QUIET_CAUSES})
-ORDER BY e.id DESC LIMIT 1
+FROM unnest(CAST(:ticket_ids AS bigint[]), CAST(:agent_ids AS bigint[])) AS w (ticket_id, agent_id)
+CROSS JOIN LATERAL (
+    SELECT id, cause FROM ticket_events
+    WHERE ticket_id = w.ticket_id AND w.agent_id IN (agent_id, from_agent_id) AND cause NOT IN ({QUIET_CAUSES})
+    ORDER BY id DESC LIMIT 1
+) e
 """)  # noqa: S608 - the causes are our own
+
+Last = Mapping[tuple[int, int | None], Any]
+"""What last happened between tickets and agents, by their ids."""
 
 _NOW = {
     TicketStatus.OPEN: "has been with another agent since; it is open again",
@@ -45,17 +54,24 @@ _NOW = {
 }
 
 
-def as_possible(connection: Connection, before: Ticket, wanted: Move, agents: Mapping[int, Any]) -> Move:
+def last_between(connection: Connection, sought: Iterable[tuple[Ticket, Move]]) -> Last:
+    """Read what last happened between those of the tickets and agents that a late move may concern."""
+    pairs = [(before.id, wanted.holder_id) for before, wanted in sought if _may_be_late(before, wanted)]
+    if not pairs:
+        return {}
+    values = {"ticket_ids": [pair[0] for pair in pairs], "agent_ids": [pair[1] for pair in pairs]}
+    return {(row.ticket_id, row.agent_id): row for row in connection.execute(_LAST, values)}
+
+
+def as_possible(before: Ticket, wanted: Move, agents: Mapping[int, LockedAgent], lasts: Last) -> Move:
     """Return the move as it is to be checked: from the queue, where a late agent wants it and it is not too late.
 
-    The ticket and its agent are locked. The epoch the agent knows may be the one of their hold, which the taking back
-    raised by one. Raises `TicketTaken` where somebody else has had the ticket since, and `AgentInactive`.
+    The ticket and its agent are locked, and `lasts` was read under the locks. The epoch the agent knows may be the one
+    of their hold, which the taking back raised by one. Raises `TicketTaken` where somebody else has had the ticket
+    since, and `AgentInactive`.
     """
-    if wanted.holder_id in (None, before.agent_id) or wanted.target not in TARGETS:
-        return wanted
-    values = {"ticket_id": before.id, "agent_id": wanted.holder_id}
-    last = connection.execute(_LAST, values).one_or_none()
-    if last is None or last.cause not in TAKEN_BACK:
+    last = lasts.get((before.id, wanted.holder_id)) if _may_be_late(before, wanted) else None
+    if wanted.holder_id is None or last is None or last.cause not in TAKEN_BACK:
         return wanted
     if before.status is not TicketStatus.OPEN or not last.is_last:
         detail = f"Ticket {before.id} went back to its queue and {_NOW[before.status]}"
@@ -71,3 +87,7 @@ def as_possible(connection: Connection, before: Ticket, wanted: Move, agents: Ma
         expected_epoch=before.epoch if knows_own_hold else wanted.expected_epoch,
         note=NOTE,
     )
+
+
+def _may_be_late(before: Ticket, wanted: Move) -> bool:
+    return wanted.holder_id not in (None, before.agent_id) and wanted.target in TARGETS

@@ -1,11 +1,13 @@
 """One ticket changing its state: agents' rows locked first, then the ticket's, then one guarded UPDATE and its history.
 
-Every change of a ticket outside the arbiter goes through here, so that lock order, fencing and history are one thing.
+Every change of a ticket outside the arbiter goes through here, or, where several change at once, by the same rules
+through `service.store.joint_moves`, so that lock order, fencing and history are one thing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, insert, select, text, update
@@ -24,7 +26,7 @@ from service.domain.model import Availability, Cause, Ticket, TicketStatus
 from service.domain.policy import is_held
 from service.store import archive
 from service.store.engine import transaction
-from service.store.late import as_possible
+from service.store.late import as_possible, last_between
 from service.store.rows import NOW, TICKET_COLUMNS, existing_id, ticket
 from service.store.tables import ticket_events, tickets
 from service.usecases.ports.tickets import Move, Moved
@@ -38,6 +40,16 @@ WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE
 
 ATTEMPTS = 5
 """How often a change starts again because its ticket changed hands between the look and the lock."""
+
+
+@dataclass(slots=True)
+class LockedAgent:
+    """An agent whose row is locked; `room` is what is left in their hand, and falls with what they are given."""
+
+    id: int
+    room: int
+    is_active: bool
+    availability: str
 
 
 class _ChangedHands(Exception):
@@ -65,8 +77,8 @@ def lock_ticket(
     others: tuple[int, ...] = (),
     asker_id: int | None = None,
     may_come_back: bool = False,
-) -> tuple[Ticket, dict[int, Any]]:
-    """Lock the agents concerned (the holder and `others`) by id, then the ticket; return it and the agents' rows.
+) -> tuple[Ticket, dict[int, LockedAgent]]:
+    """Lock the agents concerned (the holder and `others`) by id, then the ticket; return it and the agents.
 
     A closed ticket that `may_come_back` is fetched from the archive where it is there. Only within `in_transaction`.
     Raises `NotFound`, and `TicketArchived`: to an `asker_id` only if that agent had the ticket.
@@ -77,16 +89,22 @@ def lock_ticket(
         archive.take_back(connection, ticket_id)
         seen = _look(connection, ticket_id)
     if seen is None:
-        raise _missing(connection, ticket_id, asker_id)
+        raise missing(connection, ticket_id, asker_id)
     holder_id = seen.agent_id
-    ids = sorted({*others, *([] if holder_id is None else [holder_id])})
-    agents = connection.execute(LOCK_AGENTS, {"ids": ids}).all() if ids else []
+    agents = lock_agents(connection, {*others, *([] if holder_id is None else [holder_id])})
     found = _look(connection, ticket_id, lock=True)
     if found is None:
-        raise _ChangedHands if may_come_back else _missing(connection, ticket_id, asker_id)
+        raise _ChangedHands if may_come_back else missing(connection, ticket_id, asker_id)
     if found.agent_id not in (holder_id, None):
         raise _ChangedHands
-    return found, {agent.id: agent for agent in agents}
+    return found, agents
+
+
+def lock_agents(connection: Connection, ids: Iterable[int]) -> dict[int, LockedAgent]:
+    """Lock agents' rows in the order of their ids; those that do not exist are left out."""
+    wanted = sorted(ids)
+    found = connection.execute(LOCK_AGENTS, {"ids": wanted}).all() if wanted else []
+    return {row.id: LockedAgent(*row) for row in found}
 
 
 def _look(connection: Connection, ticket_id: int, *, lock: bool = False) -> Ticket | None:
@@ -97,8 +115,8 @@ def _look(connection: Connection, ticket_id: int, *, lock: bool = False) -> Tick
     return None if row is None else ticket(row)
 
 
-def _missing(connection: Connection, ticket_id: int, asker_id: int | None) -> FairdealError:
-    """Say why a ticket is not among those that change."""
+def missing(connection: Connection, ticket_id: int, asker_id: int | None) -> FairdealError:
+    """Say why a ticket is not among those that change: it is in the archive, or there is none, or no longer."""
     return archive.refusal(connection, ticket_id, asker_id=asker_id) or NotFound(f"There is no ticket {ticket_id}")
 
 
@@ -116,11 +134,9 @@ def move(connection: Connection, wanted: Move) -> Moved:
         asker_id=wanted.holder_id,
         may_come_back=wanted.cause is Cause.REOPEN,
     )
-    wanted = as_possible(connection, before, wanted, agents)
+    wanted = as_possible(before, wanted, agents, last_between(connection, [(before, wanted)]))
     check(before, wanted)
-    receiver_id = wanted.to_agent_id or before.agent_id
-    if is_held(wanted.target) and (not is_held(before.status) or receiver_id != before.agent_id):
-        _check_receiver(receiver_id, agents, giving=wanted.to_agent_id is not None)
+    check_room(before, wanted, agents)
     after = write(connection, before, wanted)
     record(connection, before, after, cause=wanted.cause, actor_id=wanted.actor_id, note=wanted.note)
     return Moved(before=before, after=after)
@@ -150,7 +166,19 @@ def check_epoch(found: Ticket, expected: int | None) -> None:
         )
 
 
-def _check_receiver(agent_id: int | None, agents: dict[int, Any], *, giving: bool) -> None:
+def check_room(before: Ticket, wanted: Move, agents: Mapping[int, LockedAgent]) -> None:
+    """Refuse a move that would put the ticket into a hand that may not take it."""
+    to_agent_id = receiver(before, wanted)
+    if is_held(wanted.target) and (not is_held(before.status) or to_agent_id != before.agent_id):
+        _check_receiver(to_agent_id, agents, giving=wanted.to_agent_id is not None)
+
+
+def receiver(before: Ticket, wanted: Move) -> int | None:
+    """Say which agent a ticket will be with."""
+    return None if wanted.target is TicketStatus.OPEN else wanted.to_agent_id or before.agent_id
+
+
+def _check_receiver(agent_id: int | None, agents: Mapping[int, LockedAgent], *, giving: bool) -> None:
     row = None if agent_id is None else agents.get(agent_id)
     if row is None:
         raise NotFound(f"There is no agent {agent_id}")
@@ -165,7 +193,7 @@ def _check_receiver(agent_id: int | None, agents: dict[int, Any], *, giving: boo
 def write(connection: Connection, before: Ticket, wanted: Move, **more: Any) -> Ticket:
     """Write the new state, guarded by the old one, and return the ticket as it is now."""
     values: dict[str, Any] = {"status": wanted.target.value, "updated_at": NOW, **_stamps(wanted.target), **more}
-    receiver_id = None if wanted.target is TicketStatus.OPEN else wanted.to_agent_id or before.agent_id
+    receiver_id = receiver(before, wanted)
     if receiver_id != before.agent_id:
         values |= {"agent_id": receiver_id, "epoch": tickets.c.epoch + 1}
         if before.agent_id is None:

@@ -1,4 +1,4 @@
-"""Many tickets at once, each on its own by the use case of the single operation: one refused keeps no other back."""
+"""Many tickets at once, by the rules of the single operation: one refused keeps no other back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import partial
 
 from service.domain.errors import FairdealError, InvalidInput, NotFound
 from service.domain.model import Priority, Ticket
-from service.domain.ticket_rules import clean_note
-from service.usecases.lifecycle import ItemResult, Lifecycle, assignment
-from service.usecases.ports.tickets import AssignmentStore, TicketChanges
+from service.usecases.acts import assignment, reopening, taking_back
+from service.usecases.lifecycle import ItemResult, Lifecycle
+from service.usecases.ports.tickets import AssignmentStore, Move, TicketChanges
 from service.usecases.tickets import Tickets
 
 
@@ -42,20 +42,23 @@ class Bulk:
 
     def assign(self, wanted: Sequence[Assignment], *, actor_id: int | None) -> list[ItemResult]:
         """Give each open or held ticket to its agent."""
-        give = partial(self._lifecycle.assign, actor_id=actor_id)
-        return [
-            _tried(item.ticket_id, partial(give, agent_id=item.agent_id, expected_epoch=item.epoch)) for item in wanted
-        ]
+        return self._lifecycle.move_all(
+            [
+                (
+                    each.ticket_id,
+                    assignment(each.ticket_id, agent_id=each.agent_id, actor_id=actor_id, expected_epoch=each.epoch),
+                )
+                for each in wanted
+            ]
+        )
 
     def put_back(self, wanted: Sequence[Seen], *, actor_id: int | None, reason: str = "") -> list[ItemResult]:
         """Take each held ticket from its agent and put it back to its place in the queue. Raises `InvalidInput`."""
-        give_back = partial(self._lifecycle.return_one, actor_id=actor_id, reason=clean_note(reason, field="reason"))
-        return [_tried(item.ticket_id, partial(give_back, expected_epoch=item.epoch)) for item in wanted]
+        return self._with_all(wanted, partial(taking_back, actor_id=actor_id, reason=reason))
 
     def reopen(self, wanted: Sequence[Seen], *, actor_id: int | None, reason: str = "") -> list[ItemResult]:
         """Put each resolved or closed ticket back to its place in the queue. Raises `InvalidInput`."""
-        reopen = partial(self._lifecycle.reopen, actor_id=actor_id, reason=clean_note(reason, field="reason"))
-        return [_tried(item.ticket_id, partial(reopen, expected_epoch=item.epoch)) for item in wanted]
+        return self._with_all(wanted, partial(reopening, actor_id=actor_id, reason=reason))
 
     def delete(self, wanted: Sequence[Seen], *, actor_id: int | None) -> list[ItemResult]:
         """Delete each ticket; its history stays."""
@@ -83,8 +86,12 @@ class Bulk:
         held = self._store.hand(agent_id)
         if dry_run:
             return self._rehearsed(agent_id, to_agent_id, held)
-        give = partial(self._lifecycle.assign, agent_id=to_agent_id, actor_id=actor_id)
-        return [_tried(ticket.id, partial(give, expected_epoch=ticket.epoch)) for ticket in held]
+        give = partial(assignment, agent_id=to_agent_id, actor_id=actor_id)
+        return self._with_all([Seen(ticket.id, ticket.epoch) for ticket in held], give)
+
+    def _with_all(self, wanted: Sequence[Seen], act: Callable[..., Move]) -> list[ItemResult]:
+        moves = [(each.ticket_id, act(each.ticket_id, expected_epoch=each.epoch)) for each in wanted]
+        return self._lifecycle.move_all(moves)
 
     def _rehearsed(self, agent_id: int, to_agent_id: int, held: Sequence[Ticket]) -> list[ItemResult]:
         moves = [

@@ -8,11 +8,13 @@ from enum import StrEnum
 from functools import partial
 from uuid import UUID
 
-from service.domain.errors import FairdealError, NotFound
+from service.domain.errors import NotFound
 from service.domain.model import Agent, Cause, Priority, Ticket, TicketEvent, TicketStatus
-from service.usecases.lifecycle import ItemResult, Lifecycle, check_reason
+from service.usecases.acts import check_reason, release, working
+from service.usecases.lifecycle import ItemResult, Lifecycle
 from service.usecases.ports.desk import DeskState, DeskStore, Look
 from service.usecases.ports.people import UserStore
+from service.usecases.ports.tickets import Move
 from service.usecases.sessions import over
 
 RESOLVED = 10
@@ -123,23 +125,13 @@ class Desks:
         return Desk(agent=state.agent, hand=state.hand, resolved=state.resolved, warned=state.warned, changes=changes)
 
     def work(self, agent_id: int, act: Act, ticket_ids: Sequence[int], *, reason: str = "") -> list[ItemResult]:
-        """Do the same with several tickets, each on its own: one refused keeps no other back.
+        """Do the same with several tickets: one refused keeps no other back.
 
-        Raises `InvalidInput` for a `reason` that will not do, before anything is done.
+        Raises `InvalidInput` for a `reason` that will not do, before anything is done, and `StoreUnavailable` where
+        nothing is known to be done.
         """
-        do = self._deed(act, agent_id, reason)
-        return [_tried(ticket_id, do) for ticket_id in ticket_ids]
-
-    def _deed(self, act: Act, agent_id: int, reason: str) -> Callable[[int], Ticket]:
-        if act is Act.RELEASE:
-            check_reason(reason)
-            return partial(self._lifecycle.release, agent_id, reason=reason)
-        deeds: Mapping[Act, Callable[[int, int], Ticket]] = {
-            Act.START: self._lifecycle.start,
-            Act.RESOLVE: self._lifecycle.resolve,
-            Act.CLOSE: self._lifecycle.close,
-        }
-        return partial(deeds[act], agent_id)
+        do = _deed(act, agent_id, reason)
+        return self._lifecycle.move_all([(ticket_id, do(ticket_id)) for ticket_id in ticket_ids])
 
     def _changes(self, state: DeskState, seen: Mapping[int, Glimpse]) -> tuple[Change, ...]:
         now = {ticket.id: glimpse(ticket) for ticket in state.hand}
@@ -179,8 +171,8 @@ def _kind(before: Glimpse | None, after: Glimpse | None) -> ChangeKind:
     return ChangeKind.MOVED if before.status is not after.status else ChangeKind.EDITED
 
 
-def _tried(ticket_id: int, do: Callable[[int], Ticket]) -> ItemResult:
-    try:
-        return ItemResult(ticket_id, do(ticket_id), None)
-    except FairdealError as error:
-        return ItemResult(ticket_id, None, error)
+def _deed(act: Act, agent_id: int, reason: str) -> Callable[[int], Move]:
+    if act is Act.RELEASE:
+        return partial(release, agent_id, reason=check_reason(reason))
+    status = {Act.START: TicketStatus.IN_PROGRESS, Act.RESOLVE: TicketStatus.RESOLVED, Act.CLOSE: TicketStatus.CLOSED}
+    return partial(working, status=status[act], actor_id=agent_id, holder_id=agent_id)

@@ -41,19 +41,27 @@ def hint(name: str) -> Iterator[None]:
         log.warning("queue_hint_lost", extra={"hint": name})
 
 
-def follow(queue: TicketQueue, places: TicketPlaces, *, before: Ticket, after: Ticket | None) -> None:
-    """Bring the queue after a ticket that went from one state to another; `after` is None when it was deleted.
+def follow(queue: TicketQueue, places: TicketPlaces, changed: Iterable[tuple[Ticket, Ticket | None]]) -> None:
+    """Bring the queue after tickets that went from one state to another, given as before and after.
 
-    What is sold or deleted stays so, and its hint only takes out, which nobody undoes but by a hint of their own: there
-    is nothing to look at again, and a sale costs no further statement.
+    After is None where a ticket was deleted. What is sold or deleted stays so, and its hint only takes out, which
+    nobody undoes but by a hint of their own: there is nothing to look at again, and a sale costs no further statement.
     """
-    old, new = place_of(before), None if after is None else place_of(after)
-    if old == new:
+    old: dict[int, Place] = {}
+    new: dict[int, Place] = {}
+    unsettled: dict[int, Place] = {}
+    for before, after in changed:
+        from_place, place = place_of(before), None if after is None else place_of(after)
+        if from_place != place:
+            old[before.id], new[before.id] = from_place, place
+            if after is not None and after.status is not TicketStatus.SOLD:
+                unsettled[before.id] = place
+    if not new:
         return
     with hint("follow"):
-        _send(queue, {before.id: old}, {before.id: new})
-        if after is not None and after.status is not TicketStatus.SOLD:
-            _look_again(queue, places, {before.id: new})
+        _send(queue, old, new)
+        if unsettled:
+            _look_again(queue, places, unsettled)
 
 
 def opened(

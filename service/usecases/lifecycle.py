@@ -1,29 +1,25 @@
 """Working tickets: sell, start, resolve, close, release, and the admin's return, reopen and assign.
 
-Each move is one guarded transaction in PostgreSQL, and then a hint to the queue (see `service.usecases.hints`).
+Each move is one guarded transaction in PostgreSQL, and then a hint to the queue (see `service.usecases.hints`). Moves
+of several share a transaction, `TOGETHER` at a time: each is decided by itself, and one refused keeps no other back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.domain.errors import FairdealError, InvalidInput
-from service.domain.model import Cause, Ticket, TicketStatus
-from service.domain.policy import sources
-from service.domain.ticket_rules import clean_note
+from service.domain.errors import FairdealError, InvalidInput, StoreUnavailable
+from service.domain.model import Ticket, TicketStatus
+from service.usecases.acts import assignment, release, reopening, sale, taking_back, working
 from service.usecases.customers import check_customer
 from service.usecases.hints import follow
 from service.usecases.ports.people import CustomerDraft
 from service.usecases.ports.queue import TicketQueue
-from service.usecases.ports.tickets import AssignmentStore, Buyer, Move, TicketPlaces
+from service.usecases.ports.tickets import AssignmentStore, Buyer, Move, Moved, TicketPlaces
 
-_CAUSES = {
-    TicketStatus.IN_PROGRESS: Cause.START,
-    TicketStatus.RESOLVED: Cause.RESOLVE,
-    TicketStatus.CLOSED: Cause.CLOSE,
-}
-_OTHER_ACTS = "tickets are assigned, returned, reopened and sold by acts of their own"
+TOGETHER = 100
+"""Tickets of one transaction at the most: it keeps their agents waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +63,45 @@ class Lifecycle:
         somebody else has had it since. Raises `InvalidInput`, `NotFound` (also for somebody else's ticket),
         `IllegalMove`, `StaleEpoch`, `TicketTaken`.
         """
-        moved = self._store.sell(
-            agent_id=agent_id,
-            ticket_id=ticket_id,
-            buyer=None if buyer is None else _checked(buyer),
-            expected_epoch=expected_epoch,
-            repeatable=repeatable,
-        )
-        follow(self._queue, self._places, before=moved.before, after=moved.after)
-        return moved.after
+        wanted = sale(agent_id, ticket_id, _checked(buyer), expected_epoch=expected_epoch, is_repeatable=repeatable)
+        (result,) = self.move_all([(ticket_id, wanted)])
+        if result.ticket is None:
+            raise result.error or AssertionError
+        return result.ticket
 
     def sell_many(self, agent_id: int, sales: Sequence[Sale]) -> list[ItemResult]:
-        """Sell several tickets, each on its own: one that cannot be sold keeps no other from being sold."""
-        return [self._try_sale(agent_id, sale) for sale in sales]
+        """Sell several tickets: one that cannot be sold keeps no other from being sold.
 
-    def _try_sale(self, agent_id: int, sale: Sale) -> ItemResult:
-        try:
-            return ItemResult(sale.ticket_id, self.sell(agent_id, sale.ticket_id, sale.buyer), None)
-        except FairdealError as error:
-            return ItemResult(sale.ticket_id, None, error)
+        Raises `StoreUnavailable` where nothing is known to be sold.
+        """
+        return self.move_all([(each.ticket_id, _sale_or_refusal(agent_id, each)) for each in sales])
+
+    def move_all(self, wanted: Sequence[tuple[int, Move | FairdealError]]) -> list[ItemResult]:
+        """Carry out the same act with several tickets and say of each, in the order asked, what became of it.
+
+        What has been refused already is passed on. A ticket that is asked for twice is moved twice, one after the
+        other. Raises `StoreUnavailable` where nothing is known to be done.
+        """
+        outcomes: list[Ticket | FairdealError | None] = [
+            each if isinstance(each, FairdealError) else None for _, each in wanted
+        ]
+        done = False
+        for part in _parts(wanted):
+            try:
+                found = self._store.move_all([move for _, move in part])
+            except StoreUnavailable as error:
+                if not done:
+                    raise
+                found = [error] * len(part)
+            done = True
+            moved = [each for each in found if isinstance(each, Moved)]
+            follow(self._queue, self._places, [(each.before, each.after) for each in moved])
+            for (number, _), each in zip(part, found, strict=True):
+                outcomes[number] = each.after if isinstance(each, Moved) else each
+        return [
+            ItemResult(ticket_id, None, each) if isinstance(each, FairdealError) else ItemResult(ticket_id, each, None)
+            for (ticket_id, _), each in zip(wanted, outcomes, strict=True)
+        ]
 
     def start(self, agent_id: int, ticket_id: int, *, expected_epoch: int | None = None) -> Ticket:
         """Begin work on a held ticket, or take up a resolved one again if the hand has room."""
@@ -112,35 +128,13 @@ class Lifecycle:
 
         With a `holder_id`, only if that agent has it. Raises `InvalidInput` for the states that need another act.
         """
-        cause = _CAUSES.get(status)
-        if cause is None:
-            raise InvalidInput(("status", f"cannot be set to '{status}' by name; {_OTHER_ACTS}"))
         return self._move(
-            Move(
-                ticket_id=ticket_id,
-                sources=sources(status),
-                target=status,
-                cause=cause,
-                actor_id=actor_id,
-                holder_id=holder_id,
-                expected_epoch=expected_epoch,
-            )
+            working(ticket_id, status, actor_id=actor_id, holder_id=holder_id, expected_epoch=expected_epoch)
         )
 
     def release(self, agent_id: int, ticket_id: int, *, reason: str, expected_epoch: int | None = None) -> Ticket:
         """Give a held ticket back to its place in the queue."""
-        return self._move(
-            Move(
-                ticket_id=ticket_id,
-                sources=(TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS),
-                target=TicketStatus.OPEN,
-                cause=Cause.RELEASE,
-                actor_id=agent_id,
-                holder_id=agent_id,
-                expected_epoch=expected_epoch,
-                note=check_reason(reason),
-            )
-        )
+        return self._move(release(agent_id, ticket_id, reason=reason, expected_epoch=expected_epoch))
 
     def return_one(
         self,
@@ -155,34 +149,14 @@ class Lifecycle:
 
         A dry run returns the ticket as it would be, and changes nothing.
         """
-        return self._move(
-            Move(
-                ticket_id=ticket_id,
-                sources=(TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS),
-                target=TicketStatus.OPEN,
-                cause=Cause.RETURN,
-                actor_id=actor_id,
-                expected_epoch=expected_epoch,
-                note=clean_note(reason, field="reason"),
-            ),
-            dry_run=dry_run,
-        )
+        wanted = taking_back(ticket_id, actor_id=actor_id, reason=reason, expected_epoch=expected_epoch)
+        return self._move(wanted, dry_run=dry_run)
 
     def reopen(
         self, ticket_id: int, *, actor_id: int | None, reason: str = "", expected_epoch: int | None = None
     ) -> Ticket:
         """Put a resolved or closed ticket back to its place in the queue (admin)."""
-        return self._move(
-            Move(
-                ticket_id=ticket_id,
-                sources=(TicketStatus.RESOLVED, TicketStatus.CLOSED),
-                target=TicketStatus.OPEN,
-                cause=Cause.REOPEN,
-                actor_id=actor_id,
-                expected_epoch=expected_epoch,
-                note=clean_note(reason, field="reason"),
-            )
-        )
+        return self._move(reopening(ticket_id, actor_id=actor_id, reason=reason, expected_epoch=expected_epoch))
 
     def assign(
         self,
@@ -208,31 +182,34 @@ class Lifecycle:
         moved = self._store.move(move, dry_run=dry_run)
         if dry_run:
             return moved.after
-        follow(self._queue, self._places, before=moved.before, after=moved.after)
+        follow(self._queue, self._places, [(moved.before, moved.after)])
         return moved.after
 
 
-def assignment(ticket_id: int, *, agent_id: int, actor_id: int | None, expected_epoch: int | None) -> Move:
-    """Word the move that gives an open or held ticket to an agent."""
-    return Move(
-        ticket_id=ticket_id,
-        sources=(TicketStatus.OPEN, TicketStatus.ASSIGNED, TicketStatus.IN_PROGRESS),
-        target=TicketStatus.ASSIGNED,
-        cause=Cause.REASSIGN,
-        actor_id=actor_id,
-        to_agent_id=agent_id,
-        expected_epoch=expected_epoch,
-    )
+def _parts(wanted: Sequence[tuple[int, Move | FairdealError]]) -> Iterator[list[tuple[int, Move]]]:
+    """Cut moves, each with its place in the list, into what goes into one transaction: no ticket twice."""
+    left = [(number, each) for number, (_, each) in enumerate(wanted) if isinstance(each, Move)]
+    while left:
+        part: dict[int, tuple[int, Move]] = {}
+        later: list[tuple[int, Move]] = []
+        for number, move in left:
+            if move.ticket_id in part or len(part) == TOGETHER:
+                later.append((number, move))
+            else:
+                part[move.ticket_id] = (number, move)
+        yield list(part.values())
+        left = later
 
 
-def _checked(buyer: Buyer) -> Buyer:
+def _sale_or_refusal(agent_id: int, wanted: Sale) -> Move | FairdealError:
+    try:
+        return sale(agent_id, wanted.ticket_id, _checked(wanted.buyer))
+    except InvalidInput as error:
+        return error
+
+
+def _checked(buyer: Buyer | None) -> Buyer | None:
+    if buyer is None:
+        return None
     customer = check_customer(CustomerDraft(name=buyer.name, email=buyer.email))
     return Buyer(name=customer.name, email=customer.email)
-
-
-def check_reason(text: str) -> str:
-    """Return the reason to keep. Raises `InvalidInput` naming `reason`."""
-    reason = clean_note(text, field="reason")
-    if not reason:
-        raise InvalidInput(("reason", "must say why the ticket goes back"))
-    return reason

@@ -129,13 +129,13 @@ class Tickets:
         """
         clean = clean_changes(changes)
         before, after = self._store.update(ticket_id, clean, actor_id=actor_id, expected_epoch=expected_epoch)
-        follow(self._queue, self._places, before=before, after=after)
+        follow(self._queue, self._places, [(before, after)])
         return after
 
     def delete(self, ticket_id: int, *, actor_id: int | None, expected_epoch: int | None = None) -> None:
         """Delete a ticket: it leaves queue and hand, its history stays. Raises `NotFound`, `StaleEpoch`."""
         before = self._store.delete(ticket_id, actor_id=actor_id, expected_epoch=expected_epoch)
-        follow(self._queue, self._places, before=before, after=None)
+        follow(self._queue, self._places, [(before, None)])
 
     def history(self, ticket_id: int, request: PageRequest, *, viewer: Principal) -> Page[TicketEvent]:
         """List what happened to a ticket, oldest first. Raises `NotFound` as `get` does, `InvalidInput`."""

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from service.domain.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from service.domain.model import Customer
-from service.store.customers import PostgresCustomers, find_or_create
+from service.store import buyers
+from service.store.customers import PostgresCustomers
 from service.store.engine import transaction
 from service.usecases.customers import Customers
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import CustomerChanges, CustomerDraft, CustomerFilter
+from service.usecases.ports.tickets import Buyer
 
 HUGE = 2**63
 
@@ -45,6 +47,10 @@ def sell(engine: Engine, customer_id: int, *, deleted: bool = False) -> None:
         customer=customer_id,
         deleted=deleted,
     )
+
+
+def find_or_create(connection: Connection, *, name: str, email: str) -> int:
+    return buyers.find_or_create(connection, [Buyer(name=name, email=email)])[email.lower()]
 
 
 def test_a_created_customer_reads_as_written(customers: Customers) -> None:

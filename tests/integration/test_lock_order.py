@@ -15,6 +15,9 @@ from service.bootstrap import Container
 from service.domain.model import Priority
 from service.store.assignments import PostgresAssignments
 from service.store.engine import make_engine
+from service.usecases.bulk import Assignment, Seen
+from service.usecases.desk import Act
+from service.usecases.lifecycle import Sale
 from service.usecases.ports.people import AgentChanges
 from service.usecases.ports.tickets import Buyer, TicketChanges
 
@@ -41,6 +44,10 @@ ACTS: dict[str, tuple[int, int, Callable[[Container], object]]] = {
     "return all": (BOB, HELD, lambda made: made.assignments.return_all(BOB, actor_id=None)),
     "start": (BOB, HELD, lambda made: made.lifecycle.start(BOB, HELD)),
     "sell": (BOB, HELD, lambda made: made.lifecycle.sell(BOB, HELD, Buyer(name="Kim", email="kim@example.com"))),
+    "sell several": (BOB, HELD, lambda made: made.lifecycle.sell_many(BOB, [Sale(HELD, None), Sale(HELD + 1, None)])),
+    "work several": (BOB, HELD, lambda made: made.desks.work(BOB, Act.RESOLVE, [HELD, OPEN])),
+    "return several": (BOB, HELD, lambda made: made.bulk.put_back([Seen(HELD), Seen(HELD + 1)], actor_id=None)),
+    "reassign several": (ANN, HELD, lambda made: made.bulk.assign([Assignment(HELD, ANN)], actor_id=None)),
     "sell late": (BOB, OPEN, lambda made: made.lifecycle.sell(BOB, OPEN, Buyer(name="Kim", email="kim@example.com"))),
     "resolve late": (BOB, OPEN, lambda made: made.lifecycle.resolve(BOB, OPEN)),
     "delete": (BOB, HELD, lambda made: made.tickets.delete(HELD, actor_id=None)),
@@ -95,7 +102,7 @@ def test_no_ticket_is_locked_before_its_agent(made: Container, engine: Engine, n
         connection.execute(text(IS_FREE.format(table="tickets")), {"id": ticket_id})
 
 
-@pytest.mark.parametrize("name", ["reassign", "reassign all", "reassign all, tried"])
+@pytest.mark.parametrize("name", ["reassign", "reassign several", "reassign all", "reassign all, tried"])
 def test_agents_are_locked_in_the_order_of_their_ids(made: Container, engine: Engine, name: str) -> None:
     """Bob's ticket goes to Ann: while her row, the first, is with somebody else, Bob's is left alone."""
     _, _, to_ann = ACTS[name]

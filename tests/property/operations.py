@@ -16,6 +16,7 @@ from tests.property.desk import STAFF, Outcome
 from tests.property.failpoints import Done
 from tests.property.model import TURNS_TO_LIMIT, AgentState
 from tests.property.pushing import Pushing
+from tests.property.together import Together
 
 MOST_AGENTS = 6
 
@@ -33,7 +34,7 @@ LAG = st.none() | st.integers(0, 1)
 BUYER = "kim0@example.com"
 
 
-class Operations(Pushing):
+class Operations(Pushing, Together):
     """Everything that users do."""
 
     def __init__(self) -> None:

@@ -58,7 +58,7 @@ def test_a_ticket_that_stays_in_its_place_costs_nothing(
     queue: MemoryTicketQueue, before: Ticket, after: Ticket
 ) -> None:
     places = KnownPlaces()
-    follow(queue, places, before=before, after=after)
+    follow(queue, places, [(before, after)])
     assert (queue.calls, places.looks) == ([], [])
 
 
@@ -66,14 +66,14 @@ def test_a_ticket_that_stays_in_its_place_costs_nothing(
 def test_what_is_sold_or_deleted_needs_no_second_look(queue: MemoryTicketQueue, after: Ticket | None) -> None:
     queue.held[ANN] = {7, 8}
     places = KnownPlaces()
-    follow(queue, places, before=ANNS, after=after)
+    follow(queue, places, [(ANNS, after)])
     assert (queue.held[ANN], places.looks) == ({8}, [])
 
 
 def test_what_is_resolved_is_looked_at_for_it_may_be_taken_up_again(queue: MemoryTicketQueue) -> None:
     queue.held[ANN] = {7}
     places = RestlessPlaces(InHand(ANN), InHand(ANN))
-    follow(queue, places, before=ANNS, after=replace(ANNS, status=TicketStatus.RESOLVED))
+    follow(queue, places, [(ANNS, replace(ANNS, status=TicketStatus.RESOLVED))])
     assert queue.held[ANN] == {7}
     assert places.looks == [[7], [7]]
 

@@ -140,6 +140,14 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Buyer:
+    """The customer of a sale: found by email, else created."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """One change of a ticket's state: from any of `sources` to `target`."""
 
@@ -154,6 +162,10 @@ class Move:
     """Who gets it, where that changes."""
     expected_epoch: int | None = None
     note: str = ""
+    buyer: Buyer | None = None
+    """Whom it is sold to, where that is said."""
+    is_repeatable: bool = True
+    """Whether a sale that has happened already, to that buyer, is one that succeeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +174,6 @@ class Moved:
 
     before: Ticket
     after: Ticket
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Buyer:
-    """The customer of a sale: found by email, else created."""
-
-    name: str
-    email: str
 
 
 class TicketPlaces(Protocol):
@@ -227,20 +231,13 @@ class AssignmentStore(Protocol):
         nobody else has had it. Raises `NotFound`, `IllegalMove`, `StaleEpoch`, `AgentAtCapacity`, `TicketTaken`.
         """
 
-    def sell(
-        self,
-        *,
-        agent_id: int,
-        ticket_id: int,
-        buyer: Buyer | None,
-        expected_epoch: int | None,
-        repeatable: bool = True,
-    ) -> Moved:
-        """Sell a held ticket, to nobody in particular where there is no buyer.
+    def move_all(self, wanted: Sequence[Move]) -> list[Moved | FairdealError]:
+        """Change several tickets' states in one transaction, each as `move` has it: one refused keeps no other back.
 
-        Where it is `repeatable`, repeating a sale to the same buyer changes nothing and returns the ticket as it is.
-        A ticket that was taken back may still be sold, as it may be resolved. Raises `NotFound` (also when it is
-        somebody else's), `IllegalMove`, `StaleEpoch`, `TicketTaken`.
+        All are the same act (target, cause and actor) of different tickets. A sale is a move to `sold` by the holder,
+        to the move's `buyer`; where that is what has happened already, nothing changes and the ticket is returned as it
+        is. Answers in the order asked, with what refused a move in its place. Raises `StoreUnavailable` where nothing
+        is known to be done.
         """
 
     def rehearse(self, wanted: Sequence[Move], *, agent_ids: Sequence[int]) -> list[Moved | FairdealError]:
