@@ -11,7 +11,7 @@ from service.domain.model import Cause, Page, Priority, TicketEvent, TicketStatu
 from service.domain.notices import Notice, NoticeKind, plan
 from service.store import mail_statements as say
 from service.store.engine import statement, transaction
-from service.store.event_feed import has_news, read_on
+from service.store.event_feed import has_news, read_on_and_count
 from service.store.paging import keyset_page
 from service.store.rows import MAX_BIGINT
 from service.store.tables import mails
@@ -49,12 +49,12 @@ class PostgresMails:
     def plan(self, *, limit: int, attempts_allowed: int, fresh_s: float) -> int:
         """Read, plan and write in one transaction."""
         with transaction(self._engine) as connection:
-            events = [event for each in read_on(connection, READER, limit=limit) for event in each.events]
-            notices = plan(events)
+            found, count = read_on_and_count(connection, READER, limit=limit, page=say.WANTED)
+            notices = plan(event for each in found for event in each.events)
             if notices:
                 values = {"attempts_allowed": attempts_allowed, "fresh_s": fresh_s, "notices": _written(notices)}
                 connection.execute(say.WRITE, values)
-        return len(events)
+        return count
 
     def settle_abandoned(self, *, silent_s: float) -> tuple[int, int]:
         """Settle by two statements, each of which commits by itself."""
