@@ -28,6 +28,9 @@ from service.usecases.ports.paging import PageRequest
 
 READER = "mails"
 
+PASSED_OVER, PASSES = 5_000, 4
+"""Lines passed over at once, and how often at one look: what is left then has its turn a second later."""
+
 SORT_KEYS = {"id": mails.c.id, "created_at": mails.c.created_at}
 
 
@@ -38,13 +41,28 @@ class PostgresMails:
         self._engine = engine
 
     def is_wanted(self, *, silent_s: float) -> bool:
-        """Look at three indexes, of which two are nearly always empty."""
+        """Look at three indexes, of which two are nearly always empty, and at the news, if there is any."""
         with statement(self._engine) as connection:
-            return bool(
+            if (
                 connection.execute(say.DUE).scalar_one()
                 or connection.execute(say.LEFT, {"silent_s": silent_s}).scalar_one()
-                or has_news(connection, READER)
-            )
+            ):
+                return True
+            if not has_news(connection, READER):
+                return False
+        for _ in range(PASSES):
+            wanted, count = self._look_on()
+            if wanted or count < PASSED_OVER:
+                return wanted
+        return False
+
+    def _look_on(self) -> tuple[bool, int]:
+        """Say whether the next lines of the history concern anybody; move the cursor behind them where they do not."""
+        with transaction(self._engine) as connection:
+            wanted, count = read_on_and_count(connection, READER, limit=PASSED_OVER, page=say.WANTED)
+            if wanted:
+                connection.rollback()
+        return bool(wanted), count
 
     def plan(self, *, limit: int, attempts_allowed: int, fresh_s: float) -> int:
         """Read, plan and write in one transaction."""

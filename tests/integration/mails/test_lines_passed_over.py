@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 
+import pytest
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from service.domain.model import Cause
 from service.domain.notices import NoticeKind, plan
+from service.store import event_feed, mails
 from service.store import mail_statements as say
 from service.store.engine import transaction
 from service.store.event_feed import EVERY_LINE, read_on_and_count
-from tests.integration.mails.mailing import let_history_settle
+from service.store.mails import PostgresMails
+from tests.integration.mails.mailing import all_mails, let_history_settle
 
 ADD = text("""
 INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, from_agent_id, actor_id, epoch, priority)
@@ -73,3 +76,29 @@ def test_a_history_of_fetches_is_passed_over_unread(engine: Engine, make_agent: 
     with transaction(engine) as connection:
         assert noticed(connection, "some", say.WANTED, limit=25) == (set(), 40, 0)
         assert read_on_and_count(connection, "some", limit=25, page=say.WANTED) == ([], 0)
+
+
+def test_no_sender_is_called_for_lines_that_concern_nobody(
+    engine: Engine, make_agent: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between them they are passed over; what concerns somebody is left for the sender to read."""
+    monkeypatch.setattr(mails, "PASSED_OVER", 10)
+    ann, store = make_agent("ann"), PostgresMails(engine)
+    line = {"cause": "fetch", "from_status": "open", "to_status": "assigned", "agent_id": ann, "from_agent_id": None,
+            "actor_id": ann, "priority": None}  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(ADD, [line] * 25)
+    let_history_settle(engine)
+    with transaction(engine) as connection:
+        connection.execute(event_feed.BEGIN, {"reader": mails.READER})
+    assert not store.is_wanted(silent_s=300)
+    with engine.connect() as connection:
+        assert not event_feed.has_news(connection, mails.READER)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE users SET email = 'a@example.com' WHERE id = :id"), {"id": ann})
+        connection.execute(ADD, [line])
+    let_history_settle(engine)
+    assert store.is_wanted(silent_s=300)
+    assert store.is_wanted(silent_s=300), "looking takes nothing away"
+    assert store.plan(limit=100, attempts_allowed=1, fresh_s=60) == 1
+    assert [mail.user_id for mail in all_mails(engine)] == [ann]
