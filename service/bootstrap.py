@@ -41,10 +41,10 @@ from service.ticket_queue.queue import RedisTicketQueue
 from service.tracing import Tracer
 from service.usecases import away, hold_limit
 from service.usecases.agents import Agents
+from service.usecases.archive import LOOK_EVERY_S, Archiving
 from service.usecases.assignments import Assignments
 from service.usecases.bulk import Bulk
 from service.usecases.customers import Customers
-from service.usecases.dealing import Dealer
 from service.usecases.demo import Demo
 from service.usecases.desk import Desks
 from service.usecases.dispatch import Dispatcher
@@ -77,8 +77,10 @@ from service.usecases.users import Users
 from service.usecases.waking import Bell
 from service.usecases.webhook_sending import WebhookSending
 from service.usecases.webhooks import Webhooks
+from service.wiring.archive import wire_archiving
 from service.wiring.chores import chores
 from service.wiring.connections import wire_connections
+from service.wiring.dispatch import wire_dispatcher
 from service.wiring.figures import watch_parts, wire_figures, wire_invariants
 from service.wiring.mails import wire_mails
 from service.wiring.operations import wire_operations
@@ -106,6 +108,7 @@ class Container:
     agents: Agents
     customers: Customers
     erasures: Erasures
+    archiving: Archiving
     sessions: Sessions
     throttle: Throttle
     ticket_import: TicketImport
@@ -199,6 +202,7 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
     )
     letters = wire_mails(settings, engine=engine, background_engine=background_engine, jobs=messages)
     hooks = wire_webhooks(settings, engine, messages)
+    archiving = wire_archiving(settings, background_engine, jobs)
     holder = f"{socket.gethostname()}:{os.getpid()}"
 
     def close() -> None:
@@ -221,6 +225,7 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
         agents=agents,
         customers=customers,
         erasures=Erasures(store=PostgresErasure(engine)),
+        archiving=archiving,
         sessions=door.sessions,
         throttle=door.throttle,
         ticket_import=ticket_import,
@@ -240,16 +245,15 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
         mailing=letters.mailing,
         mails=letters.mails,
         notification_preferences=letters.preferences,
-        dispatcher=Dispatcher(
-            store=dispatch_store,
-            assignments=assignment_store,
+        dispatcher=wire_dispatcher(
+            dispatch_store,
+            assignment_store,
             # Its own queue, which does not ring: what it gives back it sees in its next round.
-            dealer=Dealer(store=assignment_store, queue=RedisTicketQueue(client, keys), places=places),
+            queue=RedisTicketQueue(client, keys),
+            places=places,
             leases=leases,
             calls=jobs,
             holder=holder,
-            clock=time.monotonic,
-            sleep=time.sleep,
         ),
         dispatch_report=DispatchReport(store=PostgresDispatch(engine)),
         schedule=Schedule(
@@ -265,7 +269,7 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
             clock=time.monotonic,
             resume_imports=imports.resume,
             sample=operator_parts.sampling.take,
-            looks=[(bell.look, settings.dispatch_every_s)],
+            looks=[(bell.look, settings.dispatch_every_s), (archiving.look, LOOK_EVERY_S)],
         ),
         queue_stats=queue_stats,
         queue_rebuild=QueueRebuild(audit=audit, reconciler=reconciler),

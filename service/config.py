@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from service.data_settings import DataSettings
 from service.domain.hold_limit import HoldLimit
 from service.domain.service_levels import DEFAULT_ASSIGN_MINUTES, DEFAULT_RESOLVE_MINUTES, Targets, parse_minutes
 from service.domain.webhook_targets import Allowed, parse_allowed
+from service.retention_settings import RetentionSettings
 from service.setting_problems import ConfigurationError as ConfigurationError
 from service.setting_problems import worded
 from service.setting_values import (
@@ -31,7 +31,7 @@ from service.setting_values import (
 LONGEST_DEFAULT_WARNING_S = 3_600
 
 
-class Settings(DataSettings):
+class Settings(RetentionSettings):
     """Hold the service's settings, frozen, one field for each environment variable."""
 
     # Where the service listens

@@ -7,9 +7,11 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from redis import Redis
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
@@ -19,13 +21,15 @@ from service.config import Settings, load
 from service.domain.model import Priority, QueuedTicket
 from service.store import migrate
 from service.store.engine import make_engine
-from service.store.tables import metadata
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
+from service.usecases.passwords import Passwords
+from tests.emptying import empty
 
 TEMPLATE = "fairdeal_template"
 PASSWORD = "Correct-horse-7"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -157,11 +161,8 @@ def _session_engine(settings: Settings) -> Iterator[Engine]:
 @pytest.fixture
 def engine(_session_engine: Engine) -> Engine:
     """An engine on the worker's database, emptied."""
-    listed = ", ".join(table.name for table in metadata.sorted_tables)
     with _session_engine.begin() as connection:
-        # The guards against TRUNCATE (migration 0005) are for others; a superuser's replica role passes them.
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text(f"TRUNCATE {listed} RESTART IDENTITY CASCADE"))
+        empty(connection)
     return _session_engine
 
 
@@ -188,10 +189,13 @@ def queue(redis_client: Redis, keys: Keys) -> RedisTicketQueue:
 
 
 @pytest.fixture
-def container(engine: Engine, queue: RedisTicketQueue, settings: Settings) -> Iterator[Any]:
-    """Everything wired on the emptied servers, with a trusted queue."""
+def container(
+    engine: Engine, queue: RedisTicketQueue, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
+    """Everything wired on the emptied servers, with a trusted queue and passwords that are quickly checked."""
     from service.bootstrap import build_container
 
+    monkeypatch.setattr("service.wiring.sign_in.Passwords", partial(Passwords, CHEAP))
     built = build_container(settings)
     yield built
     built.close()

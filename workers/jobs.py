@@ -93,6 +93,13 @@ def tidy_webhooks() -> None:
         container.webhook_sending.tidy()
 
 
+def archive() -> None:
+    """Move what is closed for long to the archive, for a while."""
+    with _at_work("archiving_impossible") as container:
+        _step_back()
+        container.archiving.work()
+
+
 def tidy_tries() -> None:
     """Remove tries at passwords that count no more."""
     with _at_work("tidying_impossible") as container:

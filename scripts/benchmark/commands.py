@@ -32,10 +32,11 @@ class Ran:
 
 def run(arguments: list[str], *, environ: Mapping[str, str], log: Path) -> Ran:
     """Run `python -m service ...`. Raises `CommandFailedError`."""
+    peak = log.with_suffix(".peak")
     began = time.perf_counter()
     with log.open("w+") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", *arguments],
+            [sys.executable, "-m", "scripts.benchmark.observed", str(peak), *arguments],
             cwd=ROOT, env=dict(environ), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
@@ -49,4 +50,4 @@ def run(arguments: list[str], *, environ: Mapping[str, str], log: Path) -> Ran:
         said = output.read()
     if process.returncode != 0:
         raise CommandFailedError(f"{' '.join(arguments[:2])} ended with status {process.returncode}: {said[-500:]}")
-    return Ran(said, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * _KIB / _MIB)
+    return Ran(said, seconds, used.ru_utime + used.ru_stime, int(peak.read_text()) * _KIB / _MIB)

@@ -91,6 +91,7 @@ STATUSES: dict[type[errors.FairdealError], tuple[int, str]] = {
     errors.AlreadyExists: (409, "Already exists"),
     errors.IllegalMove: (409, "The ticket's state does not allow this"),
     errors.TicketTaken: (409, "Somebody else has had the ticket since"),
+    errors.TicketArchived: (409, "The ticket is in the archive"),
     errors.Conflict: (409, "Conflict"),
     errors.KeyInFlight: (409, "The first request is still being served"),
     errors.StaleEpoch: (412, "The ticket has changed hands"),

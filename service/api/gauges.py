@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.api.job_gauges import job_metrics
+from service.api.sweep_gauges import sweep_metrics
 from service.domain.model import MAX_CAPACITY, Priority
 from service.usecases.figures import State
 from service.usecases.ports.dispatch import DispatchDay
@@ -48,6 +49,8 @@ class StateCollector(Collector):
             yield from _hands(state.loads)
         if state.is_clock_kept is not None:
             yield _one("clock_kept", "1 while a process keeps the clock", state.is_clock_kept)
+        if state.sweeps is not None:
+            yield from sweep_metrics(state.sweeps)
         yield from job_metrics(state.jobs, state.job_counts)
         yield from _invariants(state.invariants)
 

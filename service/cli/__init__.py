@@ -6,6 +6,7 @@ import click
 
 from service import __version__
 from service.cli import (
+    archive,
     backup,
     db,
     demo,
@@ -55,6 +56,7 @@ for command in (
     backup.backup,
     backup.restore,
     erase_customer.erase_customer,
+    archive.archive,
     webhooks.webhooks,
     explain.explain,
     mail.mail,

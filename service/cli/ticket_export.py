@@ -50,6 +50,7 @@ class Moment(click.ParamType[datetime]):
 @click.option("--customer-id", type=click.IntRange(1, 2**63 - 1), help="Tickets sold to this customer.")
 @click.option("--external-id", help="The ticket that another system calls so.")
 @click.option("--overdue/--not-overdue", default=None, help="Tickets that have missed a target and still wait; or not.")
+@click.option("--archived", is_flag=True, help="Tickets in the archive, instead of all others.")
 @click.option("--search", help="Tickets whose subject or description contains this.")
 @click.option("--created-after", type=Moment(), help="ISO 8601; UTC where no offset is given.")
 @click.option("--created-before", type=Moment())
@@ -65,11 +66,12 @@ def export_tickets(
     customer_id: int | None,
     external_id: str | None,
     overdue: bool | None,
+    archived: bool,
     search: str | None,
     created_after: datetime | None,
     created_before: datetime | None,
 ) -> None:
-    """Write tickets as CSV or NDJSON, in creation order; without options, all there are.
+    """Write tickets as CSV or NDJSON, in creation order; without options, all that are not in the archive.
 
     In CSV, texts that a spreadsheet would take for a formula get an apostrophe in front; NDJSON is exact.
     """
@@ -80,6 +82,7 @@ def export_tickets(
         customer_id=customer_id,
         external_id=external_id,
         overdue=overdue,
+        archived=archived,
         text=search,
         created_after=created_after,
         created_before=created_before,

@@ -14,6 +14,7 @@ from flask import Response, g, request
 from service.api.services import services
 from service.api.tokens import tokens
 from service.domain.errors import NotSignedIn
+from service.usecases.devices import LIFE_S
 from service.usecases.ports.sessions import SessionTokensData
 
 PREFIX = "/app"
@@ -21,6 +22,8 @@ ACCESS = "fairdeal_access"
 REFRESH = "fairdeal_refresh"
 VISIT = "fairdeal_visit"
 """Names a browser that has not signed in, so that its sign-in form can be told from a stranger's."""
+DEVICE = "fairdeal_device"
+"""Knows a browser again that somebody has signed in with, so that no stranger's guesses keep them waiting there."""
 
 DAY_S = 86_400
 
@@ -61,6 +64,11 @@ def visit() -> str:
     return cast("str", known)
 
 
+def keep_device(username: str) -> None:
+    """Have the answer to this request mark the browser as one that this account has been signed in with."""
+    g.device = services().sessions.device_mark(username)
+
+
 def set_cookies(response: Response) -> Response:
     """Set what this request has changed."""
     issued: dict[str, Any] | None = g.get("issued")
@@ -68,6 +76,8 @@ def set_cookies(response: Response) -> Response:
         lasts_s = services().settings.refresh_token_days * DAY_S
         set_cookie(response, ACCESS, issued["access"], max_age=lasts_s)
         set_cookie(response, REFRESH, issued["refresh"], max_age=lasts_s)
+    if "device" in g:
+        set_cookie(response, DEVICE, g.device, max_age=LIFE_S)
     if "visit" in g:
         set_cookie(response, VISIT, g.visit)
     return response

@@ -13,7 +13,18 @@ from service.domain.errors import InvalidInput, NotFound
 from service.domain.model import Priority, TicketStatus
 from service.usecases.ports.tickets import TicketFilter
 
-FILTERS = ("q", "status", "priority", "agent", "overdue", "created_from", "created_to", "external_id", "customer_id")
+FILTERS = (
+    "q",
+    "status",
+    "priority",
+    "agent",
+    "overdue",
+    "created_from",
+    "created_to",
+    "external_id",
+    "customer_id",
+    "archived",
+)
 LABELS = {
     "q": "Search",
     "status": "Status",
@@ -24,6 +35,7 @@ LABELS = {
     "created_to": "Created to",
     "external_id": "External id",
     "customer_id": "Customer's number",
+    "archived": "In the archive",
 }
 SORTS = {"id": "Number", "subject": "Subject", "updated_at": "Last change"}
 
@@ -58,6 +70,7 @@ def wanted_tickets(listing: Listing) -> TicketFilter:
         customer_id=_customer_id(listing),
         external_id=given["external_id"] or None,
         overdue=listing.flag("overdue"),
+        archived=listing.flag("archived") is True,
         created_after=listing.day("created_from"),
         created_before=listing.day("created_to", after=True),
     )

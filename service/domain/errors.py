@@ -92,6 +92,12 @@ class TicketTaken(FairdealError):
     code = "ticket_taken"
 
 
+class TicketArchived(FairdealError):
+    """The ticket is in the archive, where nothing changes; `state` says what it was closed as."""
+
+    code = "ticket_archived"
+
+
 class StaleEpoch(FairdealError):
     """The ticket has changed hands since the caller read it."""
 

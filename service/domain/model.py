@@ -107,6 +107,8 @@ class Ticket:
     sold_at: datetime | None
     external_id: str | None = None
     """What another system calls it; no two tickets share one."""
+    archived_at: datetime | None = None
+    """When it went to the archive, where nothing changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from service.domain.model import Customer, Page
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
 from service.store.rows import MAX_BIGINT, NOW, existing_id
-from service.store.tables import customers, tickets
+from service.store.tables import archived_tickets, customers, tickets
 from service.store.uniqueness import taken_values_as_facts
 from service.usecases.ports.paging import PageRequest
 from service.usecases.ports.people import CustomerChanges, CustomerDraft, CustomerFilter
@@ -100,8 +100,11 @@ class PostgresCustomers:
             raise NotFound(f"There is no customer {customer_id}")
 
     def _why_kept(self, customer_id: int) -> str:
-        query = select(func.count(literal(1))).where(tickets.c.customer_id == customer_id)
+        bought = [
+            select(func.count(literal(1))).where(table.c.customer_id == customer_id).scalar_subquery()
+            for table in (tickets, archived_tickets)
+        ]
         with statement(self._engine) as connection:
-            count = connection.execute(query).scalar_one()
-        bought = "1 ticket" if count == 1 else f"{count} tickets"
-        return f"Customer {customer_id} has bought {bought}, whose history must go on naming them"
+            count = connection.execute(select(bought[0] + bought[1])).scalar_one()
+        words = "1 ticket" if count == 1 else f"{count} tickets"
+        return f"Customer {customer_id} has bought {words}, whose history must go on naming them"

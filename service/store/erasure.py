@@ -13,7 +13,10 @@ _BY_EMAIL = select(customers.c.id).where(func.lower(customers.c.email) == func.l
 
 LOCK = text("SELECT name, email FROM customers WHERE id = :id FOR UPDATE")
 
-TICKETS = text("SELECT count(*) FROM tickets WHERE customer_id = :id")
+TICKETS = text("""
+SELECT (SELECT count(*) FROM tickets WHERE customer_id = :id)
+     + (SELECT count(*) FROM archived_tickets WHERE customer_id = :id)
+""")
 
 # The domain `invalid` leads nowhere, by RFC 2606. The id keeps the address unique.
 PSEUDONYM = text("""
@@ -28,6 +31,11 @@ UPDATE tickets SET subject = 'Erased', description = ''
 WHERE id IN (SELECT id FROM theirs) AND (subject <> 'Erased' OR description <> '')
 """)
 
+ARCHIVED_TEXTS = text("""
+UPDATE archived_tickets SET subject = 'Erased', description = ''
+WHERE customer_id = :id AND (subject <> 'Erased' OR description <> '')
+""")
+
 REPLIES = text("""
 UPDATE idempotency_keys
 SET body = convert_to(replace(replace(convert_from(body, 'UTF8'), to_json(CAST(:email AS text))::text, :new_email),
@@ -39,7 +47,10 @@ WHERE body IS NOT NULL AND position(convert_to(to_json(CAST(:email AS text))::te
 KEPT = text("""
 SELECT (SELECT count(*) FROM tickets
         WHERE position(lower(:email) in lower(subject)) > 0 OR position(lower(:email) in lower(description)) > 0)
+     + (SELECT count(*) FROM archived_tickets
+        WHERE position(lower(:email) in lower(subject)) > 0 OR position(lower(:email) in lower(description)) > 0)
      + (SELECT count(*) FROM ticket_events WHERE note <> '' AND position(lower(:email) in lower(note)) > 0)
+     + (SELECT count(*) FROM archived_ticket_events WHERE note <> '' AND position(lower(:email) in lower(note)) > 0)
 """)
 
 PATIENCE = text("SET LOCAL statement_timeout = '10min'")
@@ -58,7 +69,10 @@ class PostgresErasure:
         return found
 
     def erase(self, customer_id: int, *, texts: bool, dry_run: bool) -> Erasure | None:
-        """Lock the customer first: a sale to them waits, and then finds nobody of that address."""
+        """Lock the customer first: a sale to them waits, and then finds nobody of that address.
+
+        So the archiver, who passes over customers that are locked, moves none of their tickets meanwhile.
+        """
         if not 1 <= customer_id <= MAX_BIGINT:
             return None
         with transaction(self._engine) as connection:
@@ -76,7 +90,7 @@ def _erase(connection: Connection, customer_id: int, *, texts: bool, dry_run: bo
         return None
     replaced = {"email": person.email, "name": person.name, "new_email": f'"erased-{customer_id}@erased.invalid"'}
     tickets = connection.execute(TICKETS, known).scalar_one()
-    emptied = connection.execute(TEXTS, known).rowcount if texts else 0
+    emptied = sum(connection.execute(each, known).rowcount for each in (TEXTS, ARCHIVED_TEXTS)) if texts else 0
     replies = connection.execute(REPLIES, replaced).rowcount
     connection.execute(PSEUDONYM, known)
     return Erasure(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from service.domain.model import Cause
 from service.store.copying import copied
@@ -25,7 +26,9 @@ WITH drafts AS (
 ),
 t AS (
     INSERT INTO tickets (subject, description, priority, external_id, created_by)
-    SELECT subject, description, priority, external_id, CAST(:actor_id AS bigint) FROM drafts ORDER BY place
+    SELECT subject, description, priority, external_id, CAST(:actor_id AS bigint) FROM drafts
+    WHERE NOT EXISTS (SELECT FROM archived_tickets a WHERE a.external_id = drafts.external_id)
+    ORDER BY place
     ON CONFLICT (external_id) WHERE external_id IS NOT NULL DO NOTHING
     RETURNING id, external_id, status, epoch, priority
 ),
@@ -36,7 +39,14 @@ history AS (
 SELECT id, external_id FROM t ORDER BY id
 """)
 
-EXISTING = text("SELECT external_id, id FROM tickets WHERE external_id = ANY (CAST(:external_ids AS text[]))")
+EXISTING = text("""
+SELECT external_id, id FROM tickets WHERE external_id = ANY (CAST(:external_ids AS text[]))
+UNION ALL
+SELECT external_id, id FROM archived_tickets WHERE external_id = ANY (CAST(:external_ids AS text[]))
+""")
+
+ATTEMPTS = 5
+"""How often a batch is looked at anew because a ticket of it was archived between the look and the writing."""
 
 
 def import_drafts(
@@ -55,7 +65,21 @@ def import_drafts(
         with connection.begin_nested():
             return _copy_new(connection, drafts, known, actor_id=actor_id)
     except UniqueViolation:  # a ticket with one of these external ids was created by hand at this very moment
-        return _inserted(connection, drafts, actor_id=actor_id)
+        return _inserted_in_the_end(connection, drafts, actor_id=actor_id)
+
+
+def _inserted_in_the_end(
+    connection: Connection, drafts: Sequence[TicketDraft], *, actor_id: int | None
+) -> list[ImportedTicket]:
+    """Write them, once more where a ticket that stood in the way has gone to the archive meanwhile."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            with connection.begin_nested():
+                return _inserted(connection, drafts, actor_id=actor_id)
+        except IntegrityError as exc:
+            if not isinstance(exc.orig, UniqueViolation):
+                raise
+    return _inserted(connection, drafts, actor_id=actor_id)
 
 
 def _copy_new(

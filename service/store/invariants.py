@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine, Row, TextClause, text
@@ -22,14 +23,14 @@ MAX_BIGINT = 2**63 - 1
 
 FIRST_UUID = "00000000-0000-0000-0000-000000000000"
 
-NEXT_TICKETS = text("""
+_NEXT_TICKETS = """
 SELECT max(id) AS upto, count(*) AS looked_at
 FROM (SELECT id FROM tickets WHERE id > :after ORDER BY id LIMIT :size) AS page
-""")
+"""
 
 # An event names the agent who has the ticket afterwards, or, when it went back, the one who lost it.
 # The cause `delete` with a state to go to is the deletion of its agent, not of the ticket.
-REPLAY = text("""
+_REPLAY = """
 WITH step AS MATERIALIZED (
     SELECT id, ticket_id, cause, from_status, to_status, epoch, holder, priority,
            lag(id) OVER past IS NULL AS is_first, lead(id) OVER past IS NULL AS is_last,
@@ -87,11 +88,40 @@ broken (code, ticket_id, what) AS (
     UNION ALL
     SELECT 'I11', id, 'was deleted and is there again'
     FROM ending WHERE NOT deleted AND said_deleted
+    UNION ALL
+    SELECT 'I1', id, 'is in the archive and out of it'
+    FROM ending WHERE EXISTS (SELECT FROM elsewhere WHERE elsewhere.id = ending.id)
 )
 SELECT code, count(*) AS violations,
        (array_agg('ticket ' || ticket_id || ' ' || what ORDER BY ticket_id))[1:5] AS examples
 FROM broken GROUP BY code
-""")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Replayed:
+    """Tickets and their histories in one place: those that are worked on, or the archive."""
+
+    next_tickets: TextClause
+    replay: TextClause
+
+
+def _replayed(tickets: str, events: str, elsewhere: str) -> _Replayed:
+    def there(query: str) -> TextClause:
+        query = query.replace("FROM tickets ", f"FROM {tickets} ").replace("FROM tickets\n", f"FROM {tickets}\n")
+        return text(
+            query.replace("FROM ticket_events ", f"FROM {events} ").replace(
+                "FROM elsewhere ", f"FROM {elsewhere} AS elsewhere "
+            )
+        )
+
+    return _Replayed(next_tickets=there(_NEXT_TICKETS), replay=there(_REPLAY))
+
+
+PLACES = (
+    _replayed("tickets", "ticket_events", "archived_tickets"),
+    _replayed("archived_tickets", "archived_ticket_events", "tickets"),
+)
 
 HANDS = text("""
 SELECT a.id, a.capacity, a.held, coalesce(h.counted, 0) AS counted
@@ -125,6 +155,8 @@ broken AS (
     SELECT page.id, page.agent_id, claimed.ticket_id
     FROM page CROSS JOIN unnest(page.ticket_ids) AS claimed (ticket_id)
     WHERE NOT EXISTS (SELECT FROM ticket_events e
+                      WHERE e.ticket_id = claimed.ticket_id AND e.agent_id = page.agent_id AND e.to_status = 'assigned')
+      AND NOT EXISTS (SELECT FROM archived_ticket_events e
                       WHERE e.ticket_id = claimed.ticket_id AND e.agent_id = page.agent_id AND e.to_status = 'assigned')
 )
 SELECT (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS upto,
@@ -174,13 +206,14 @@ class PostgresInvariants:
         self._page_size = page_size
 
     def histories(self) -> Mapping[str, Finding]:
-        """Replay the events of a page of tickets after the other."""
+        """Replay the events of a page of tickets after the other, and then of those in the archive."""
         found: dict[str, Finding] = defaultdict(Finding)
-        for after, upto, looked_at in self._ticket_ranges():
-            for row in self._all(REPLAY, after=after, upto=upto):
-                found[row.code] += _finding(row)
-            for code in ("I1", "I3", "I9", "I11"):
-                found[code] += Finding(looked_at=looked_at)
+        for place in PLACES:
+            for after, upto, looked_at in self._ticket_ranges(place):
+                for row in self._all(place.replay, after=after, upto=upto):
+                    found[row.code] += _finding(row)
+                for code in ("I1", "I3", "I9", "I11"):
+                    found[code] += Finding(looked_at=looked_at)
         return found
 
     def hands(self) -> Mapping[str, Finding]:
@@ -216,11 +249,11 @@ class PostgresInvariants:
             violations=len(fallen), examples=tuple(f"guard {guard} is missing" for guard in fallen[:EXAMPLES])
         )
 
-    def _ticket_ranges(self) -> Iterator[tuple[int, int, int]]:
+    def _ticket_ranges(self, place: _Replayed) -> Iterator[tuple[int, int, int]]:
         """Cut the ids into ranges of a page of tickets each; the last one goes on beyond all tickets."""
         after = 0
         while True:
-            (row,) = self._all(NEXT_TICKETS, after=after, size=self._page_size)
+            (row,) = self._all(place.next_tickets, after=after, size=self._page_size)
             if row.upto is None:
                 yield after, MAX_BIGINT, 0
                 return

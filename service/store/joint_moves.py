@@ -152,7 +152,9 @@ def _decided(
 ) -> list[_Possible]:
     """Decide one move after the other, and put those into `outcomes` that end here."""
     found = [(tickets[move.ticket_id], move) for move in wanted if move.ticket_id in tickets]
-    outcomes |= {move.ticket_id: moves.no_ticket(move.ticket_id) for move in wanted if move.ticket_id not in tickets}
+    for move in wanted:
+        if move.ticket_id not in tickets:
+            outcomes[move.ticket_id] = moves.missing(connection, move.ticket_id, move.holder_id)
     lasts = last_between(connection, found)
     repeated = _repeated(connection, found)
     possible: list[_Possible] = []

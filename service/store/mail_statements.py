@@ -75,7 +75,11 @@ LINES = text("""
 SELECT t.id AS ticket_id, t.subject, t.status, t.priority, said.cause, said.note, actor.username AS actor,
        extract(epoch FROM clock_timestamp() - t.created_at)::double precision AS age_s
 FROM jsonb_to_recordset(:lines) AS said (ticket_id bigint, cause text, actor_id bigint, note text)
-JOIN tickets t ON t.id = said.ticket_id
+JOIN LATERAL (
+    SELECT id, subject, status, priority, created_at FROM tickets WHERE id = said.ticket_id
+    UNION ALL
+    SELECT id, subject, status, priority, created_at FROM archived_tickets WHERE id = said.ticket_id
+) AS t ON true
 LEFT JOIN users actor ON actor.id = said.actor_id
 ORDER BY t.id
 """).bindparams(bindparam("lines", type_=JSONB))

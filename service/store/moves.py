@@ -12,9 +12,19 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, insert, select, text, update
 
-from service.domain.errors import AgentAtCapacity, AgentAway, AgentInactive, Conflict, IllegalMove, NotFound, StaleEpoch
+from service.domain.errors import (
+    AgentAtCapacity,
+    AgentAway,
+    AgentInactive,
+    Conflict,
+    FairdealError,
+    IllegalMove,
+    NotFound,
+    StaleEpoch,
+)
 from service.domain.model import Availability, Cause, Ticket, TicketStatus
 from service.domain.policy import is_held
+from service.store import archive
 from service.store.engine import transaction
 from service.store.late import as_possible, last_between
 from service.store.rows import NOW, TICKET_COLUMNS, existing_id, ticket
@@ -61,16 +71,30 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 
 def lock_ticket(
-    connection: Connection, ticket_id: int, *, others: tuple[int, ...] = ()
+    connection: Connection,
+    ticket_id: int,
+    *,
+    others: tuple[int, ...] = (),
+    asker_id: int | None = None,
+    may_come_back: bool = False,
 ) -> tuple[Ticket, dict[int, LockedAgent]]:
     """Lock the agents concerned (the holder and `others`) by id, then the ticket; return it and the agents.
 
-    Only within `in_transaction`. Raises `NotFound`.
+    A closed ticket that `may_come_back` is fetched from the archive where it is there. Only within `in_transaction`.
+    Raises `NotFound`, and `TicketArchived`: to an `asker_id` only if that agent had the ticket.
     """
     existing_id(ticket_id, "ticket")
-    holder_id = _read(connection, ticket_id).agent_id
+    seen = _look(connection, ticket_id)
+    if seen is None and may_come_back:
+        archive.take_back(connection, ticket_id)
+        seen = _look(connection, ticket_id)
+    if seen is None:
+        raise missing(connection, ticket_id, asker_id)
+    holder_id = seen.agent_id
     agents = lock_agents(connection, {*others, *([] if holder_id is None else [holder_id])})
-    found = _read(connection, ticket_id, lock=True)
+    found = _look(connection, ticket_id, lock=True)
+    if found is None:
+        raise _ChangedHands if may_come_back else missing(connection, ticket_id, asker_id)
     if found.agent_id not in (holder_id, None):
         raise _ChangedHands
     return found, agents
@@ -83,29 +107,33 @@ def lock_agents(connection: Connection, ids: Iterable[int]) -> dict[int, LockedA
     return {row.id: LockedAgent(*row) for row in found}
 
 
-def _read(connection: Connection, ticket_id: int, *, lock: bool = False) -> Ticket:
+def _look(connection: Connection, ticket_id: int, *, lock: bool = False) -> Ticket | None:
     query = select(*TICKET_COLUMNS).where(tickets.c.id == ticket_id, tickets.c.deleted_at.is_(None))
     if lock:
         query = query.with_for_update(key_share=True)
     row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        raise no_ticket(ticket_id)
-    return ticket(row)
+    return None if row is None else ticket(row)
 
 
-def no_ticket(ticket_id: int) -> NotFound:
-    """Say that there is no such ticket, or no longer."""
-    return NotFound(f"There is no ticket {ticket_id}")
+def missing(connection: Connection, ticket_id: int, asker_id: int | None) -> FairdealError:
+    """Say why a ticket is not among those that change: it is in the archive, or there is none, or no longer."""
+    return archive.refusal(connection, ticket_id, asker_id=asker_id) or NotFound(f"There is no ticket {ticket_id}")
 
 
 def move(connection: Connection, wanted: Move) -> Moved:
     """Carry out one move.
 
-    Raises `NotFound`, `TicketTaken`, `StaleEpoch`, `IllegalMove`, `AgentInactive`, `AgentAtCapacity`.
+    Raises `NotFound`, `TicketTaken`, `TicketArchived`, `StaleEpoch`, `IllegalMove`, `AgentInactive`, `AgentAtCapacity`.
     """
     concerned = (wanted.to_agent_id, wanted.holder_id)
     others = tuple(existing_id(agent_id, "agent") for agent_id in concerned if agent_id is not None)
-    before, agents = lock_ticket(connection, wanted.ticket_id, others=others)
+    before, agents = lock_ticket(
+        connection,
+        wanted.ticket_id,
+        others=others,
+        asker_id=wanted.holder_id,
+        may_come_back=wanted.cause is Cause.REOPEN,
+    )
     wanted = as_possible(before, wanted, agents, last_between(connection, [(before, wanted)]))
     check(before, wanted)
     check_room(before, wanted, agents)

@@ -65,6 +65,12 @@ GROUP BY agent_id
 """)
 
 
+LOOKED_UP = 2_000
+"""Ids in one statement."""
+
+_PRIORITIES = {priority.value: priority for priority in Priority}
+
+
 class PostgresOpenTickets:
     """Read open tickets and hands from PostgreSQL, page by page; nothing here writes."""
 
@@ -94,8 +100,14 @@ class PostgresOpenTickets:
         return [QueuedTicket(ticket.id, ticket.priority) for ticket in next(pages, [])]
 
     def open_states(self, ids: Sequence[int]) -> dict[int, OpenTicket]:
-        """Look the ids up."""
-        return {row.id: _open_ticket(row) for row in self._all(OPEN_STATES, ids=list(ids))} if ids else {}
+        """Look the ids up, a few thousand at a time: a driver's rows take more memory than what is made of them."""
+        found: dict[int, OpenTicket] = {}
+        for first in range(0, len(ids), LOOKED_UP):
+            for ticket_id, priority, epoch, age_s in self._all(OPEN_STATES, ids=list(ids[first : first + LOOKED_UP])):
+                found[ticket_id] = OpenTicket(
+                    id=ticket_id, priority=_PRIORITIES[priority], epoch=epoch, age_s=float(age_s)
+                )
+        return found
 
     def moment(self) -> datetime:
         """Read the clock."""

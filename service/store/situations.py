@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, RowMapping, text
 
 from service.domain.model import Cause, Level
-from service.store import rows
+from service.store import archive_reads, rows
 from service.store.dispatch import TAKERS_AS_JSON, takers_from
 from service.store.engine import statement
 from service.usecases.ports.explanation import AHEAD_LIMIT, Act, Situation
@@ -28,8 +28,8 @@ def _act(name: str) -> str:
 
 # The epoch rises with every change of hands: the first event with the present one is that change.
 # Places are compared as rows, so that the index of open tickets is entered and left at the right spot.
-SITUATION = text(f"""
-SELECT {_TICKET}, holder.username AS agent, {_act("handed")}, {_act("entered")}, {_act("warned")},
+_SITUATION = f"""
+SELECT {_TICKET}, NULL AS archived_at, holder.username AS agent, {_act("handed")}, {_act("entered")}, {_act("warned")},
        CASE WHEN t.status = 'open' THEN (
            SELECT count(*) FROM (
                SELECT FROM tickets o
@@ -53,7 +53,15 @@ LEFT JOIN LATERAL (SELECT * FROM ticket_events e
                    ORDER BY e.id DESC LIMIT 1) AS warned ON true
 LEFT JOIN users warned_by ON warned_by.id = warned.actor_id
 WHERE t.id = :ticket_id AND t.deleted_at IS NULL
-""")  # noqa: S608 - the names are our own
+"""  # noqa: S608 - the names are our own
+SITUATION = text(_SITUATION)
+_ARCHIVED = text(
+    _SITUATION.replace("FROM tickets t\n", "FROM archived_tickets t\n")
+    .replace("FROM ticket_events e", "FROM archived_ticket_events e")
+    .replace("NULL AS archived_at", "t.archived_at")
+)
+_PLACES = (SITUATION, _ARCHIVED, SITUATION)
+"""Where to look, one after the other: the ticket may come back from the archive between two looks."""
 
 
 class PostgresSituations:
@@ -66,15 +74,18 @@ class PostgresSituations:
         """Read one."""
         if not 1 <= ticket_id <= rows.MAX_BIGINT:
             return None
+        values = {"ticket_id": ticket_id, "ahead_limit": AHEAD_LIMIT}
         with statement(self._engine) as connection:
-            values = {"ticket_id": ticket_id, "ahead_limit": AHEAD_LIMIT}
-            row = connection.execute(SITUATION, values).mappings().one_or_none()
-        return None if row is None else _situation(row)
+            for place in _PLACES:
+                row = connection.execute(place, values).mappings().one_or_none()
+                if row is not None:
+                    return _situation(row)
+        return None
 
 
 def _situation(row: RowMapping) -> Situation:
     return Situation(
-        ticket=rows.ticket({column.name: row[column.name] for column in rows.TICKET_COLUMNS}),
+        ticket=archive_reads.ticket(row),
         agent=row["agent"],
         handed=_read_act(row, "handed"),
         entered=_read_act(row, "entered"),

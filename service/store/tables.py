@@ -32,10 +32,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from service.store.archive_tables import archived_ticket_events as archived_ticket_events
+from service.store.archive_tables import archived_tickets as archived_tickets
+from service.store.archive_tables import sweeps as sweeps
 from service.store.import_tables import import_parts as import_parts
 from service.store.import_tables import imports as imports
 from service.store.mail_tables import mails as mails
 from service.store.mail_tables import notification_preferences as notification_preferences
+from service.store.record_tables import dispatches as dispatches
+from service.store.record_tables import invariant_checks as invariant_checks
+from service.store.record_tables import leases as leases
 from service.store.sample_table import samples as samples
 from service.store.schema import Xid8 as Xid8
 from service.store.schema import metadata as metadata
@@ -163,6 +169,8 @@ Index("tickets_created_idx", tickets.c.created_at, tickets.c.id, postgresql_wher
 Index("tickets_updated_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_THERE)
 Index("tickets_done_idx", tickets.c.status, tickets.c.id, postgresql_where=_IS_DONE)
 Index("tickets_unusual_idx", tickets.c.priority, tickets.c.id, postgresql_where=_IS_UNUSUAL)
+_MAY_BE_OLD = text("status IN ('closed', 'sold') OR deleted_at IS NOT NULL")
+Index("tickets_archivable_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_MAY_BE_OLD)
 Index("tickets_operation_key", tickets.c.operation_id, unique=True, postgresql_where=_there("operation_id"))
 Index("tickets_external_key", tickets.c.external_id, unique=True, postgresql_where=_there("external_id"))
 
@@ -260,38 +268,3 @@ idempotency_keys = Table(
     timestamp("created_at", now=True),
 )
 Index("idempotency_keys_created_at_idx", idempotency_keys.c.created_at)
-
-invariant_checks = Table(
-    "invariant_checks",
-    metadata,
-    Column("code", Text, primary_key=True),
-    Column("ok", Boolean),
-    Column("violations", BigInteger, nullable=False),
-    timestamp("checked_at", now=True),
-)
-
-dispatches = Table(
-    "dispatches",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("trigger", Text, nullable=False),
-    Column("started_at", DateTime(timezone=True), nullable=False),
-    timestamp("finished_at", now=True),
-    Column("rounds", Integer, nullable=False),
-    Column("agents", Integer, nullable=False),
-    Column("dispatched", BigInteger, nullable=False),
-    Column("refused", Integer, nullable=False),
-    Column("wait_ms_total", BigInteger, nullable=False),
-    Column("wait_ms_longest", BigInteger, nullable=False),
-    Column("ended", Text, nullable=False),
-)
-Index("dispatches_finished_at_idx", dispatches.c.finished_at)
-
-leases = Table(
-    "leases",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("holder", Text, nullable=False),
-    Column("token", BigInteger, nullable=False, server_default=text("1")),
-    Column("expires_at", DateTime(timezone=True), nullable=False),
-)

@@ -6,24 +6,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, not_, or_, select
+from sqlalchemy import ColumnElement, Select, Table, false, not_, or_, select
 
 from service.domain.model import HELD
 from service.domain.service_levels import DEFAULT_TARGETS, UNRESOLVED, Targets
-from service.store import rows
+from service.store import archive_reads, rows
 from service.store.find import Find
 from service.store.overdue import is_overdue
-from service.store.tables import agents, tickets
+from service.store.tables import agents, archived_tickets, tickets
 from service.usecases.ports.tickets import TicketFilter
 
 _HELD = [status.value for status in HELD]
 
 
+def source(wanted: TicketFilter) -> Table:
+    """Name the table that the tickets wanted are in."""
+    return archived_tickets if wanted.archived else tickets
+
+
 def filtered(wanted: TicketFilter, targets: Targets) -> Select[tuple[object, ...]]:
     """Select the tickets wanted, deleted ones never; what is overdue follows from the `targets`."""
-    return select(*rows.TICKET_COLUMNS).where(
-        tickets.c.deleted_at.is_(None), *_equal(wanted), *_in_time(wanted), *_in_hand(wanted, targets)
-    )
+    columns = archive_reads.TICKET_COLUMNS if wanted.archived else rows.TICKET_COLUMNS
+    in_hand = _in_no_hand(wanted) if wanted.archived else _in_hand(wanted, targets)
+    return select(*columns).where(source(wanted).c.deleted_at.is_(None), *_equal(wanted), *_in_time(wanted), *in_hand)
 
 
 def looked_through(wanted: TicketFilter, *, sort: str) -> Select[tuple[object, ...]] | None:
@@ -33,7 +38,13 @@ def looked_through(wanted: TicketFilter, *, sort: str) -> Select[tuple[object, .
     import three to thirty times as much as all else about a ticket.) Sorted by subject, for which there is no index
     either, all of them are read anyhow.
     """
-    if _key(sort) == "subject" or not (wanted.text or _looks_for_overdue(wanted, sort)):
+    if _key(sort) == "subject":
+        return None
+    if wanted.archived:
+        if not (wanted.text or wanted.statuses or wanted.priorities):
+            return None
+        return filtered(replace(wanted, text=None, statuses=(), priorities=()), DEFAULT_TARGETS)
+    if not (wanted.text or _looks_for_overdue(wanted, sort)):
         return None
     indexed = replace(wanted, text=None, overdue=None)
     if wanted.overdue:  # what is done is not; two conditions on one column would mislead the planner
@@ -44,7 +55,7 @@ def looked_through(wanted: TicketFilter, *, sort: str) -> Select[tuple[object, .
 
 def how_to_find(wanted: TicketFilter, *, sort: str) -> Find:
     """Say whether the tickets wanted are better found first, and sorted then."""
-    is_in_hand = bool(wanted.statuses) and HELD.issuperset(wanted.statuses)
+    is_in_hand = not wanted.archived and bool(wanted.statuses) and HELD.issuperset(wanted.statuses)
     if _key(sort) == "updated_at" and (is_in_hand or (wanted.overdue and not wanted.text)):
         return Find.FIRST  # not many: a hand holds fifteen
     is_of_a_time = wanted.created_after is not None or wanted.created_before is not None
@@ -60,28 +71,30 @@ def _key(sort: str) -> str:
 
 
 def _equal(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
+    columns = source(wanted).c
     if wanted.ids is not None:
-        yield tickets.c.id.in_(wanted.ids)
+        yield columns.id.in_(wanted.ids)
     if wanted.statuses:
-        yield tickets.c.status.in_([status.value for status in wanted.statuses])
+        yield columns.status.in_([status.value for status in wanted.statuses])
     if wanted.priorities:
-        yield tickets.c.priority.in_([priority.value for priority in wanted.priorities])
+        yield columns.priority.in_([priority.value for priority in wanted.priorities])
     for name in ("agent_id", "customer_id", "external_id"):
         value = getattr(wanted, name)
         if value is not None:
-            yield tickets.c[name] == value
+            yield columns[name] == value
     if wanted.text:
-        columns = (tickets.c.subject, tickets.c.description)
-        yield or_(*(column.icontains(wanted.text, autoescape=True) for column in columns))
+        texts = (columns.subject, columns.description)
+        yield or_(*(column.icontains(wanted.text, autoescape=True) for column in texts))
 
 
 def _in_time(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
+    columns = source(wanted).c
     if wanted.created_after is not None:
-        yield tickets.c.created_at >= wanted.created_after
+        yield columns.created_at >= wanted.created_after
     if wanted.created_before is not None:
-        yield tickets.c.created_at < wanted.created_before
+        yield columns.created_at < wanted.created_before
     if wanted.unchanged_since is not None:
-        yield tickets.c.updated_at <= wanted.unchanged_since
+        yield columns.updated_at <= wanted.unchanged_since
 
 
 def _in_hand(wanted: TicketFilter, targets: Targets) -> Iterator[ColumnElement[bool]]:
@@ -91,3 +104,9 @@ def _in_hand(wanted: TicketFilter, targets: Targets) -> Iterator[ColumnElement[b
         yield tickets.c.status.in_(_HELD) & tickets.c.agent_id.in_(long_away)
     if wanted.overdue is not None:
         yield is_overdue(targets) if wanted.overdue else not_(is_overdue(targets))
+
+
+def _in_no_hand(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
+    """Nothing in the archive is held or overdue."""
+    if wanted.holder_away_s is not None or wanted.overdue:
+        yield false()

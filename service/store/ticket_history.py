@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, exists, insert, select, union_all
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, insert, or_, select
 
 from service.domain.history import QUIET
 from service.domain.model import Cause, Page, TicketEvent
-from service.store import moves, rows
+from service.store import archive_reads, moves, rows
 from service.store.engine import statement
 from service.store.paging import keyset_page
-from service.store.tables import ticket_events
+from service.store.tables import archived_ticket_events, ticket_events
 from service.usecases.ports.history import StateChanges
 from service.usecases.ports.paging import PageRequest
 
@@ -24,10 +26,10 @@ class PostgresHistory:
 
     def has_had(self, ticket_id: int, agent_id: int) -> bool:
         """Look for an event of the ticket that names the agent: every holder came by one."""
-        events = ticket_events.c
-        query = select(exists().where(events.ticket_id == ticket_id, events.agent_id == agent_id))
+        places = (ticket_events.c, archived_ticket_events.c)
+        looks = [exists().where(events.ticket_id == ticket_id, events.agent_id == agent_id) for events in places]
         with statement(self._engine) as connection:
-            return bool(connection.execute(query).scalar_one())
+            return bool(connection.execute(select(or_(*looks))).scalar_one())
 
     def add_note(self, ticket_id: int, note: str, *, actor_id: int, operation_id: UUID | None) -> TicketEvent:
         """Write the line under the ticket's lock, so that it stands between the changes it was written between."""
@@ -52,40 +54,61 @@ class PostgresHistory:
         )
         with statement(self._engine) as connection:
             found = [rows.event(row) for row in connection.execute(query).mappings()]
+            if not found:
+                found = _archived_changes(connection, ticket_id)
             now = connection.execute(select(rows.NOW)).scalar_one()
         return StateChanges(events=found, now=now)
 
     def of_agent(self, agent_id: int, request: PageRequest) -> Page[TicketEvent]:
         """Merge the events that name the agent with those by which another agent got the ticket from them."""
-        events = ticket_events.c
-        found = union_all(
-            select(*rows.EVENT_COLUMNS).where(events.agent_id == agent_id),
-            select(*rows.EVENT_COLUMNS).where(events.from_agent_id == agent_id),
-        ).subquery("found")
+        found = archive_reads.lines_anywhere(
+            lambda events: events.agent_id == agent_id, lambda events: events.from_agent_id == agent_id
+        )
         with statement(self._engine) as connection:
-            return keyset_page(
-                connection,
-                select=select(found),
-                columns={"id": found.c.id},
-                id_column=found.c.id,
-                request=request,
-                build=lambda row: rows.event(row._mapping),
-            )
+            return _lines(connection, request, select(found), found.c.id)
 
     def notes(self, ticket_id: int, request: PageRequest) -> Page[TicketEvent]:
         """List a ticket's events that are notes."""
-        events = ticket_events.c
         with statement(self._engine) as connection:
-            return keyset_page(
+            return lines_page(
                 connection,
-                select=select(*rows.EVENT_COLUMNS).where(
-                    events.ticket_id == ticket_id, events.cause == Cause.NOTE.value
-                ),
-                columns={"id": events.id},
-                id_column=events.id,
-                request=request,
-                build=lambda row: rows.event(row._mapping),
+                request,
+                lambda events: and_(events.ticket_id == ticket_id, events.cause == Cause.NOTE.value),
             )
+
+
+def lines_page(
+    connection: Connection, request: PageRequest, condition: Callable[[Any], ColumnElement[bool]]
+) -> Page[TicketEvent]:
+    """List lines of one ticket by keyset; where there are none, among those of the archive, too."""
+    page = _lines(
+        connection, request, select(*rows.EVENT_COLUMNS).where(condition(ticket_events.c)), ticket_events.c.id
+    )
+    if page.items:
+        return page
+    anywhere = archive_reads.lines_anywhere(condition)
+    return _lines(connection, request, select(anywhere), anywhere.c.id)
+
+
+def _lines(
+    connection: Connection, request: PageRequest, lines: Select[Any], id_column: ColumnElement[int]
+) -> Page[TicketEvent]:
+    return keyset_page(
+        connection,
+        select=lines,
+        columns={"id": id_column},
+        id_column=id_column,
+        request=request,
+        build=lambda row: rows.event(row._mapping),
+    )
+
+
+def _archived_changes(connection: Connection, ticket_id: int) -> list[TicketEvent]:
+    anywhere = archive_reads.lines_anywhere(
+        lambda events: and_(events.ticket_id == ticket_id, events.cause.not_in([cause.value for cause in QUIET]))
+    )
+    query = select(anywhere).order_by(anywhere.c.id)
+    return [rows.event(row) for row in connection.execute(query).mappings()]
 
 
 def _of_operation(connection: Connection, operation_id: UUID) -> TicketEvent | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, insert, select, text, update
 
 from service.domain.errors import AlreadyExists
 from service.domain.model import HELD, Cause, Page, Ticket, TicketEvent, TicketStatus
 from service.domain.service_levels import DEFAULT_TARGETS, Targets
-from service.store import import_jobs, imports, moves, rows
+from service.store import archive_reads, import_jobs, imports, moves, rows
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
 from service.store.tables import ticket_events, tickets
-from service.store.ticket_filter import filtered, how_to_find, looked_through
+from service.store.ticket_filter import filtered, how_to_find, looked_through, source
+from service.store.ticket_history import lines_page
 from service.store.uniqueness import taken_values_as_facts
 from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
@@ -47,16 +49,23 @@ SELECT {_COLUMNS} FROM t ORDER BY id
 """)  # noqa: S608 - the columns are our own names
 
 _TAKEN = text("""
-SELECT id, external_id, deleted_at IS NOT NULL AS deleted FROM tickets
-WHERE external_id = ANY (CAST(:external_ids AS text[])) ORDER BY id LIMIT 1
+SELECT id, deleted_at IS NOT NULL AS deleted FROM tickets WHERE external_id = ANY (CAST(:external_ids AS text[]))
+UNION ALL
+SELECT id, deleted_at IS NOT NULL FROM archived_tickets WHERE external_id = ANY (CAST(:external_ids AS text[]))
+ORDER BY id LIMIT 1
 """)
 
-SORT_KEYS = {
-    "id": tickets.c.id,
-    "created_at": tickets.c.id,  # ids are the creation order
-    "updated_at": tickets.c.updated_at,
-    "subject": tickets.c.subject,
-}
+
+def sort_keys(among: Table) -> dict[str, ColumnElement[Any]]:
+    """Name the columns that tickets may be sorted by."""
+    columns = among.c
+    ids_are_the_creation_order = columns.id
+    return {
+        "id": columns.id,
+        "created_at": ids_are_the_creation_order,
+        "updated_at": columns.updated_at,
+        "subject": columns.subject,
+    }
 
 
 class PostgresTickets:
@@ -122,27 +131,32 @@ class PostgresTickets:
         query = select(*rows.TICKET_COLUMNS).where(tickets.c.id == ticket_id, tickets.c.deleted_at.is_(None))
         with statement(self._engine) as connection:
             row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else rows.ticket(row)
+            if row is not None:
+                return rows.ticket(row)
+            row = connection.execute(archive_reads.ANYWHERE, {"id": ticket_id}).mappings().one_or_none()
+        return None if row is None else archive_reads.ticket(row)
 
     def page(self, wanted: TicketFilter, request: PageRequest) -> Page[Ticket]:
         """List tickets by keyset."""
+        among, build = source(wanted), _builder(wanted)
         with statement(self._engine) as connection:
             return keyset_page(
                 connection,
                 select=filtered(wanted, self._targets),
-                columns=SORT_KEYS,
-                id_column=tickets.c.id,
+                columns=sort_keys(among),
+                id_column=among.c.id,
                 request=request,
-                build=lambda row: rows.ticket(row._mapping),
+                build=lambda row: build(row._mapping),
                 among=looked_through(wanted, sort=request.sort),
                 find=how_to_find(wanted, sort=request.sort),
             )
 
     def count(self, wanted: TicketFilter) -> TicketCount:
         """Count in one snapshot."""
-        held = tickets.c.agent_id.distinct()
-        of_status = {status: func.count().filter(tickets.c.status == status.value) for status in TicketStatus}
-        holders = func.count(held).filter(tickets.c.status.in_([status.value for status in HELD]))
+        among = source(wanted).c
+        held = among.agent_id.distinct()
+        of_status = {status: func.count().filter(among.status == status.value) for status in TicketStatus}
+        holders = func.count(held).filter(among.status.in_([status.value for status in HELD]))
         columns = [column.label(status.value) for status, column in of_status.items()]
         query = filtered(wanted, self._targets).with_only_columns(
             rows.NOW.label("at"), holders.label("holders"), *columns, maintain_column_froms=True
@@ -154,15 +168,16 @@ class PostgresTickets:
 
     def walk(self, wanted: TicketFilter, *, size: int) -> Iterator[list[Ticket]]:
         """Read page after page by the primary key; no connection is kept between two pages."""
-        query = filtered(wanted, self._targets).order_by(tickets.c.id).limit(size)
+        ids, build = source(wanted).c.id, _builder(wanted)
+        query = filtered(wanted, self._targets).order_by(ids).limit(size)
         last_id, more = 0, True
         while more:
             with statement(self._engine) as connection:
-                found = connection.execute(query.where(tickets.c.id > last_id)).mappings().all()
+                found = connection.execute(query.where(ids > last_id)).mappings().all()
             more = len(found) == size
             if found:
                 last_id = found[-1]["id"]
-                yield [rows.ticket(row) for row in found]
+                yield [build(row) for row in found]
 
     def update(
         self, ticket_id: int, changes: TicketChanges, *, actor_id: int | None, expected_epoch: int | None
@@ -220,14 +235,11 @@ class PostgresTickets:
     def history(self, ticket_id: int, request: PageRequest) -> Page[TicketEvent]:
         """List a ticket's events by keyset."""
         with statement(self._engine) as connection:
-            return keyset_page(
-                connection,
-                select=select(*rows.EVENT_COLUMNS).where(ticket_events.c.ticket_id == ticket_id),
-                columns={"id": ticket_events.c.id},
-                id_column=ticket_events.c.id,
-                request=request,
-                build=lambda row: rows.event(row._mapping),
-            )
+            return lines_page(connection, request, lambda events: events.ticket_id == ticket_id)
+
+
+def _builder(wanted: TicketFilter) -> Callable[[Mapping[Any, Any]], Ticket]:
+    return archive_reads.ticket if wanted.archived else rows.ticket
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from enum import StrEnum
 from service.domain.errors import FairdealError
 from service.usecases import doctor_checks as checks
 from service.usecases.doctor_checks import Finding, Level, Needs
+from service.usecases.ports.archive import SweepStates
 from service.usecases.ports.doctor import DatabaseLook, HostFacts, RedisLook
 from service.usecases.ports.health import StoreProbe
 from service.usecases.ports.operations import JobWatch
@@ -42,6 +43,7 @@ class Doctor:
     probe: StoreProbe
     jobs: JobWatch
     leases: Leases
+    sweeps: SweepStates
     host: Callable[[], HostFacts]
 
     def examine(self) -> Sequence[Finding]:
@@ -56,7 +58,10 @@ class Doctor:
             facts = self.database.look()
             yield from checks.database(facts, self.needs)
             yield checks.clock("PostgreSQL", facts.clock_s, self.host().clock_s)
-            yield checks.schema(self.probe.schema())
+            schema = checks.schema(self.probe.schema())
+            yield schema
+            if schema.level is Level.OK:
+                yield checks.archive(self.sweeps.states(), self.needs)
         except FairdealError as exc:
             yield Finding("postgresql", Level.ERROR, exc.detail, "Start PostgreSQL, or mend DATABASE_URL")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from service.usecases.ports.archive import TICKETS, SweepState
 from service.usecases.ports.doctor import DatabaseFacts, HostFacts, RedisFacts
 from service.usecases.ports.health import SchemaState
 from service.usecases.ports.operations import JobsState
@@ -15,6 +16,7 @@ OLDEST_POSTGRESQL = 130_000
 SKEW_WARNING_S = 1.0
 SKEW_ERROR_S = 5.0
 SILENCE_S = 60.0
+ARCHIVE_BEHIND_S = 48 * 3600.0
 MIB = 1024 * 1024
 FEW_LETTERS = 10
 """Different characters below which a secret was surely not drawn by chance."""
@@ -50,6 +52,7 @@ class Needs:
     cookies_always_secure: bool
     open_ways: tuple[str, ...]
     """The servers on other machines that are reached without TLS."""
+    archive_after_days: int
 
 
 def settings(needs: Needs) -> Iterator[Finding]:
@@ -104,6 +107,21 @@ def schema(state: SchemaState) -> Finding:
     if state.fits:
         return Finding("schema", Level.OK, says)
     return Finding("schema", Level.ERROR, says, "fairdeal db upgrade")
+
+
+def archive(states: Sequence[SweepState], needs: Needs) -> Finding:
+    """Judge whether what is old makes room."""
+    about = "archive"
+    if not needs.archive_after_days:
+        return Finding(about, Level.OK, "Nothing is archived: ARCHIVE_AFTER_DAYS is 0")
+    state = next((state for state in states if state.what == TICKETS), None)
+    if state is None or state.ended_s is None:
+        return Finding(about, Level.OK, "Archiving has not looked for old tickets yet")
+    says = f"{state.done:,} tickets were archived so far; {state.waiting:,} waited {state.ended_s:.0f} s ago"
+    if state.waiting and (state.behind_s or 0.0) > ARCHIVE_BEHIND_S:
+        mend = "fairdeal archive says what keeps them; the clock, a worker and a messenger must run"
+        return Finding(about, Level.WARNING, f"{says}, the first for {(state.behind_s or 0.0) / 3600:.0f} h", mend)
+    return Finding(about, Level.OK, says)
 
 
 def redis(facts: RedisFacts) -> Iterator[Finding]:

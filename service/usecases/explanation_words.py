@@ -40,6 +40,8 @@ def words(
     sentences = [_state(found)]
     if found.ticket.agent_id is not None and found.handed is not None and found.handed.cause not in _BY_THE_HOLDER:
         sentences.append(f"{_holder(found)} {_past(found)} it because it was {_done(found.handed)}.")
+    if found.ticket.archived_at is not None:
+        sentences.append(f"It went to the archive at {found.ticket.archived_at:%Y-%m-%d %H:%M:%S} UTC.")
     if found.warned is not None:
         sentences.append(f"It will go back unless it is begun: {_holder(found)} was {_warned(found.warned)}.")
     if found.ahead is not None and may_take is not None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from service.domain.errors import QueueUnavailable, StoreUnavailable
 from service.domain.model import Priority
 from service.domain.service_levels import Targets
+from service.usecases.ports.archive import SweepState, SweepStates
 from service.usecases.ports.dispatch import DispatchDay, DispatchStore
 from service.usecases.ports.figures import (
     CheckedInvariant,
@@ -48,6 +49,7 @@ class State:
     is_clock_kept: bool | None = None
     jobs: JobsState | None = None
     job_counts: Sequence[JobCount] | None = None
+    sweeps: Sequence[SweepState] | None = None
 
 
 class Figures:
@@ -66,6 +68,7 @@ class Figures:
         leases: Leases,
         jobs: JobWatch,
         job_counts: JobCounts,
+        sweeps: SweepStates,
     ) -> None:
         self._stats = stats
         self._queue = queue
@@ -77,6 +80,7 @@ class Figures:
         self._leases = leases
         self._jobs = jobs
         self._job_counts = job_counts
+        self._sweeps = sweeps
 
     def read(self) -> State:
         """Read the figures. Never raises: a part that is away is what the metrics are there to show.
@@ -94,6 +98,7 @@ class Figures:
             dispatch=stored.ask(self._dispatch.last_day),
             loads=stored.ask(self._samples.loads),
             is_clock_kept=stored.ask(partial(_is_kept, self._leases)),
+            sweeps=stored.ask(self._sweeps.states),
             inversions=queued.ask(self._queue.inversions),
             jobs=queued.ask(self._jobs.state),
             job_counts=queued.ask(self._job_counts.read),

@@ -58,7 +58,9 @@ class Passwords:
         dummy_hash = self._dummy_hash
         try:
             self._hasher.verify(password_hash or dummy_hash, _encoded(password))
-        except (VerificationError, InvalidHashError):
+        except InvalidHashError:  # no password fits, and that is not to be seen by its being said at once
+            return self._verify(password, None)
+        except VerificationError:
             return False
         return password_hash is not None
 

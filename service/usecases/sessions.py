@@ -51,16 +51,18 @@ class Sessions:
         password: str,
         *,
         address: str | None,
+        device: str | None = None,
         session_id: UUID | None = None,
         life: timedelta | None = None,
     ) -> SessionTokensData:
         """Open a session, under a `session_id` and for a `life` of the caller's own where given.
 
-        `address` is where they call from; None: from this machine. Raises `WrongCredentials`, in the same words and
-        time whatever was wrong, and after too many of those `TooManyTries`.
+        `address` is where they call from; None: from this machine. `device` is what `device_mark` gave their browser
+        before. Raises `WrongCredentials`, in the same words and time whatever was wrong, and after too many of those
+        `TooManyTries`.
         """
         for _ in range(ATTEMPTS):
-            with self._throttle.sign_in(username, address):
+            with self._throttle.sign_in(username, address, device):
                 found = self._verified(username, password)
             opened = self._store.open(
                 found.user.id,
@@ -73,6 +75,10 @@ class Sessions:
                 self._renew_hash(found, password)
                 return opened
         raise _wrong()
+
+    def device_mark(self, username: str) -> str:
+        """Make a mark for the browser in which somebody has just signed in, to be sent along with the next sign-in."""
+        return self._throttle.device_mark(username)
 
     def refresh(self, session_id: UUID, refresh_jti: UUID) -> SessionTokensData:
         """Exchange a refresh token for the next one.

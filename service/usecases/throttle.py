@@ -1,8 +1,8 @@
 """Guessing passwords is slow: every try is paid for before the password is looked at, and a right one is paid back.
 
-A name has one budget for all strangers together, and one for each place its owner has signed in from: whoever uses up
-the former keeps nobody out who signs in from where they did before. Names that nobody has are treated as those that
-somebody has. See docs/adr/0031.
+A name has one budget for all strangers together, one for each place its owner has signed in from, and one for each
+browser they have signed in with: whoever uses up one of them keeps nobody out who comes with another. Names that nobody
+has are treated as those that somebody has. See docs/adr/0031.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from uuid import UUID
 
 from service.domain.errors import StoreUnavailable, TooManyTries, WrongCredentials
 from service.domain.sign_in_limits import SignInLimits, place, spelling
+from service.usecases.devices import Devices
 from service.usecases.ports.throttle import Charge, TryStore
 from service.usecases.turns import Turns
 
@@ -42,16 +43,24 @@ class Throttle:
         self._turns = turns
         self._limits = limits
         self._secret = secret
+        self._devices = Devices(secret)
+
+    def device_mark(self, username: str) -> str:
+        """Make a mark for the browser in which somebody has just signed in: `sign_in` knows it again by that."""
+        return self._devices.mark(username)
 
     @contextmanager
-    def sign_in(self, username: str, address: str | None) -> Iterator[None]:
+    def sign_in(self, username: str, address: str | None, device: str | None = None) -> Iterator[None]:
         """Let a password be tried; `WrongCredentials` from within means that it was wrong.
 
-        Raises `TooManyTries`, `PasswordsBusy`.
+        `device` is the mark that the browser sent, if any. Raises `TooManyTries`, `PasswordsBusy`.
         """
         name, where = spelling(username), place(address)
         known = self._key("place", name, where)
-        if self._store.is_known(known):
+        browser = self._devices.read(username, device)
+        if browser is not None:
+            charges = [Charge(self._key("device", name, browser), self._limits.account)]
+        elif self._store.is_known(known):
             charges = [Charge(known, self._limits.account)]
         else:
             of_name, of_place = self._key("account", name), self._key("address", where)

@@ -99,7 +99,12 @@ class Tickets:
 
     def several(self, ids: Sequence[int], *, viewer: Principal) -> tuple[Ticket, ...]:
         """Read those of the tickets that are there, in creation order: `MAX_SEVERAL` at the most."""
-        return self.page(TicketFilter(ids=tuple(ids)), PageRequest(limit=MAX_SEVERAL), viewer=viewer).items
+        wanted, request = TicketFilter(ids=tuple(ids)), PageRequest(limit=MAX_SEVERAL)
+        found = self.page(wanted, request, viewer=viewer).items
+        if len(found) < len(set(ids)):
+            archived = self.page(replace(wanted, archived=True), request, viewer=viewer).items
+            found = tuple(sorted((*found, *archived), key=lambda ticket: ticket.id))
+        return found
 
     def page(self, wanted: TicketFilter, request: PageRequest, *, viewer: Principal) -> Page[Ticket]:
         """List tickets; an agent sees their own alone. Raises `InvalidInput`."""

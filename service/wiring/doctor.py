@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 from service import __version__
 from service.config import Settings
 from service.job_queue.watch import RqJobWatch
+from service.store.archive import PostgresArchive
 from service.store.doctor import PostgresLook
 from service.store.health import PostgresProbe
 from service.store.leases import PostgresLeases
@@ -45,6 +46,7 @@ def doctor(settings: Settings) -> Iterator[Doctor]:
             probe=PostgresProbe(connections.engine),
             jobs=RqJobWatch(connections.job_client, prefix=settings.queue_prefix),
             leases=PostgresLeases(connections.engine),
+            sweeps=PostgresArchive(connections.engine),
             host=lambda: _host(settings.var_dir),
         )
     finally:
@@ -59,6 +61,7 @@ def needs(settings: Settings) -> Needs:
         is_public=settings.host not in LOCAL,
         cookies_always_secure=settings.secure_cookies == "always",
         open_ways=tuple(_open_ways(settings)),
+        archive_after_days=settings.archive_after_days,
     )
 
 

@@ -8,6 +8,7 @@ from service.config import Settings
 from service.job_queue.counts import RedisJobCounts
 from service.job_queue.watch import RqJobWatch
 from service.meters import Meters
+from service.store.archive import PostgresArchive
 from service.store.dispatch import PostgresDispatch
 from service.store.figures import PostgresFigures
 from service.store.invariants import PostgresInvariants
@@ -39,6 +40,7 @@ def wire_figures(
         samples=PostgresSamples(engine),
         leases=PostgresLeases(engine),
         jobs=RqJobWatch(connections.job_client, prefix=settings.queue_prefix),
+        sweeps=PostgresArchive(engine),
         job_counts=RedisJobCounts(connections.job_client, prefix=settings.queue_prefix),
     )
 

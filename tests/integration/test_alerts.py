@@ -274,6 +274,11 @@ def _a_webhook_is_switched_off(stage: Stage) -> promql.Scrape:
     return stage.scrape()
 
 
+def _nothing_is_archived(stage: Stage) -> promql.Scrape:
+    stage.sql("UPDATE sweeps SET waiting = 1, oldest_at = now() - interval '3 days'")
+    return stage.scrape()
+
+
 def _a_webhook(stage: Stage) -> None:
     stage.sql("INSERT INTO webhooks (url, secret) VALUES ('https://hooks.example', 'not a secret')")
 
@@ -301,6 +306,7 @@ MISFORTUNES: dict[str, Callable[[Stage], promql.Scrape]] = {
     "FairdealMailsStuck": _a_mail_waits,
     "FairdealWebhooksStuck": _a_webhook_refuses,
     "FairdealWebhookDisabled": _a_webhook_is_switched_off,
+    "FairdealArchiveBehind": _nothing_is_archived,
 }
 
 

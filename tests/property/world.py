@@ -22,7 +22,7 @@ from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
 from service.store.rows import EVENT_COLUMNS, event
-from service.store.tables import metadata, ticket_events
+from service.store.tables import ticket_events
 from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
 from service.ticket_queue.audit import RedisQueueAudit
@@ -41,6 +41,7 @@ from service.usecases.lifecycle import Lifecycle
 from service.usecases.passwords import Passwords
 from service.usecases.reconcile import Reconciler
 from service.usecases.tickets import Tickets
+from tests.emptying import empty
 from tests.fakes.clock import FakeClock
 from tests.integration.waiting import let_pass
 from tests.property.failpoints import FailingStore, Failpoints, with_failpoints
@@ -51,8 +52,6 @@ LONG_AGO_MS = 3_600_000
 TURN_S = 100_000
 """A turn of the model: longer than any story takes."""
 HOLD_LIMIT = HoldLimit(limit_s=TURNS_TO_LIMIT * TURN_S, warning_s=(TURNS_TO_LIMIT - TURNS_TO_WARNING) * TURN_S)
-
-EMPTIED = ", ".join(table.name for table in metadata.sorted_tables)
 
 TICKETS = text("""
 SELECT t.id, t.priority, t.status, t.agent_id, t.epoch, t.deleted_at IS NOT NULL AS deleted, c.email
@@ -140,8 +139,8 @@ class World:
 
     def empty(self) -> None:
         """Begin anew: nothing in PostgreSQL, an empty and trusted queue in Redis."""
-        # A superuser's replica role passes the guards against TRUNCATE (migration 0005).
-        self.sql(f"SET LOCAL session_replication_role = replica; TRUNCATE {EMPTIED} RESTART IDENTITY CASCADE")
+        with self.engine.begin() as connection:
+            empty(connection)
         self.redis.flushdb()
         self.redis.set(self.keys.generation, "1")
 

@@ -108,6 +108,14 @@ def test_a_warning_must_come_before_the_hold_limit_where_there_is_one() -> None:
     assert list(problems(HOLD_LIMIT_S="soon", HOLD_WARNING_S="600")) == ["HOLD_LIMIT_S"]
 
 
+def test_tickets_are_archived_after_what_refers_to_them_and_removed_after_that() -> None:
+    assert problems(ARCHIVE_AFTER_DAYS="7")["ARCHIVE_AFTER_DAYS"].startswith("7 is too few")
+    found = problems(ARCHIVE_AFTER_DAYS="30", ARCHIVE_KEEP_DAYS="30")
+    assert found["ARCHIVE_KEEP_DAYS"].startswith("30 is not more than ARCHIVE_AFTER_DAYS (30); use at least 31")
+    assert load(GOOD | {"ARCHIVE_AFTER_DAYS": "0"}).archive_after_days == 0
+    assert load(GOOD | {"ARCHIVE_AFTER_DAYS": "8", "ARCHIVE_KEEP_DAYS": "9"}).archive_keep_days == 9
+
+
 GUESSED = {
     "JWT_SECRET_KEY": [
         ("a" * 40, "has fewer than 12 different characters"),

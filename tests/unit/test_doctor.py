@@ -12,6 +12,7 @@ from service.config import load
 from service.usecases import doctor_checks as checks
 from service.usecases.doctor import Verdict, verdict
 from service.usecases.doctor_checks import MIB, Finding, Level, Needs
+from service.usecases.ports.archive import SweepState
 from service.usecases.ports.doctor import DatabaseFacts, HostFacts, RedisFacts
 from service.usecases.ports.health import SchemaState
 from service.usecases.ports.operations import JobsState, LaneState, WorkerState
@@ -23,6 +24,7 @@ NEEDS = Needs(
     is_public=False,
     cookies_always_secure=False,
     open_ways=(),
+    archive_after_days=90,
 )
 DATABASE = DatabaseFacts(
     version="PostgreSQL 18.6", version_number=180_006, clock_s=0.0, is_standby=False, connections=7, size_bytes=9 * MIB,
@@ -181,3 +183,16 @@ def test_ways_to_other_machines_without_tls_are_seen(database: str, redis: str, 
     environ = {"DATABASE_URL": database, "REDIS_URL": redis, "JWT_SECRET_KEY": "x" * 32, "WEAK_SECRETS": "allowed"}
     settings = load(environ)
     assert needs(settings).open_ways == expected
+
+
+@pytest.mark.parametrize(
+    ("waiting", "behind_s", "level"),
+    [(0, None, Level.OK), (7, 3_600.0, Level.OK), (7, 200_000.0, Level.WARNING), (0, 200_000.0, Level.OK)],
+)
+def test_archiving_is_judged_by_how_long_the_first_ticket_has_been_due(
+    waiting: int, behind_s: float | None, level: Level
+) -> None:
+    state = SweepState(what="archive", done=3, waiting=waiting, behind_s=behind_s, ended_s=20.0)
+    assert worst([checks.archive([state], NEEDS)])[0] is level
+    assert checks.archive([state], replace(NEEDS, archive_after_days=0)).level is Level.OK
+    assert checks.archive([], NEEDS).level is Level.OK

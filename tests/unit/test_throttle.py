@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import pytest
 
 from service.domain.errors import PasswordsBusy, StoreUnavailable, TooManyTries, WrongCredentials
 from service.domain.sign_in_limits import Budget, SignInLimits, place, spelling
+from service.usecases.devices import LIFE_S, Devices
 from service.usecases.throttle import Throttle
 from service.usecases.turns import Turns
 from tests.fakes.tries import TURNS, MemoryTries
@@ -27,12 +29,12 @@ def throttle(store: MemoryTries) -> Throttle:
     return Throttle(store=store, limits=LIMITS, secret=b"secret", turns=TURNS)
 
 
-def guess(throttle: Throttle, name: str, address: str | None, times: int = 1) -> int:
+def guess(throttle: Throttle, name: str, address: str | None, times: int = 1, device: str | None = None) -> int:
     """Guess wrongly and count the guesses that were let through."""
     through = 0
     for _ in range(times):
         try:
-            with throttle.sign_in(name, address):
+            with throttle.sign_in(name, address, device):
                 through += 1
                 refuse()
         except (WrongCredentials, TooManyTries):
@@ -44,8 +46,8 @@ def refuse() -> None:
     raise WrongCredentials("wrong")
 
 
-def enter(throttle: Throttle, name: str, address: str | None) -> None:
-    with throttle.sign_in(name, address):
+def enter(throttle: Throttle, name: str, address: str | None, device: str | None = None) -> None:
+    with throttle.sign_in(name, address, device):
         pass
 
 
@@ -92,6 +94,50 @@ def test_nobody_can_keep_an_owner_out_who_comes_from_where_they_came_before(
 def test_a_known_place_has_a_budget_too(throttle: Throttle) -> None:
     enter(throttle, "ann", HOME)
     assert guess(throttle, "ann", HOME, 10) == 3
+
+
+def test_nobody_at_an_owners_own_address_keeps_them_out_of_their_own_browser(
+    throttle: Throttle, store: MemoryTries
+) -> None:
+    enter(throttle, "ann", HOME)
+    mark = throttle.device_mark("Ann")
+    for _ in range(50):
+        guess(throttle, "ann", HOME, 3)
+        store.clock.sleep(7)
+    with pytest.raises(TooManyTries):
+        enter(throttle, "ann", HOME)
+    enter(throttle, " ann", HOME, mark)
+
+
+def test_a_browser_has_a_budget_too_wherever_it_is(throttle: Throttle) -> None:
+    mark, other = throttle.device_mark("ann"), throttle.device_mark("ann")
+    assert guess(throttle, "ann", HOME, 2, mark) + guess(throttle, "ann", CAFE, 10, mark) == 3
+    assert guess(throttle, "ann", CAFE, 10, other) == 3
+
+
+def worthless_marks() -> Iterator[str]:
+    """Make marks that are of another account, of another service, meddled with, or no marks at all."""
+    throttle = Throttle(store=MemoryTries(), limits=LIMITS, secret=b"secret", turns=TURNS)
+    yield (mark := throttle.device_mark("mallory"))
+    until, name, seal = mark.split(".")
+    yield Throttle(store=MemoryTries(), limits=LIMITS, secret=b"another", turns=TURNS).device_mark("ann")
+    own = throttle.device_mark("ann")
+    yield f"{int(own[:8], 16) + 1:08x}{own[8:]}"
+    yield from ("", "x", "\u0663" * 32, f"{until}.{name}.", f"{until}.{name}.{seal}\n", own + "\n")
+
+
+def test_marks_are_for_one_account_and_nobody_elses_to_make(throttle: Throttle, store: MemoryTries) -> None:
+    for mark in worthless_marks():
+        store.whole_at.clear()
+        guess(throttle, "ann", HOME, 3, mark)
+        assert guess(throttle, "ann", CAFE, 10) == 0, mark
+
+
+def test_a_mark_is_believed_for_a_month() -> None:
+    moment = 1_700_000_000.0
+    mark = Devices(b"secret", now=lambda: moment).mark("ann")
+    assert Devices(b"secret", now=lambda: moment + LIFE_S - 1).read("ann", mark) is not None
+    assert Devices(b"secret", now=lambda: moment + LIFE_S + 1).read("ann", mark) is None
 
 
 def test_a_place_is_forgotten_in_the_end(throttle: Throttle, store: MemoryTries) -> None:

@@ -22,7 +22,15 @@ from service.api.schemas.moves import (
 )
 from service.api.schemas.tickets import TicketAnswer, TicketPath, ticket_json
 from service.api.services import services
-from service.domain.errors import AgentAtCapacity, AgentAway, AgentInactive, IllegalMove, NotFound, StaleEpoch
+from service.domain.errors import (
+    AgentAtCapacity,
+    AgentAway,
+    AgentInactive,
+    IllegalMove,
+    NotFound,
+    StaleEpoch,
+    TicketArchived,
+)
 from service.domain.model import Role, Ticket
 
 dealing = resource("dealing", "/api/tickets", tag="Dealing", about="Who has which ticket")
@@ -47,7 +55,9 @@ def prioritise_tickets(body: PrioritiesInput) -> Response:
 
 @dealing.post(
     "/<id:ticket_id>/assign",
-    responses=outcomes(200, MovedAnswer, NotFound, AgentInactive, AgentAway, AgentAtCapacity, IllegalMove, StaleEpoch),
+    responses=outcomes(
+        200, MovedAnswer, NotFound, AgentInactive, AgentAway, AgentAtCapacity, IllegalMove, TicketArchived, StaleEpoch
+    ),
 )
 @allow(Role.ADMIN)
 def assign_ticket(path: TicketPath, body: AssignInput) -> Response:
@@ -62,7 +72,9 @@ def assign_ticket(path: TicketPath, body: AssignInput) -> Response:
     return _moved(ticket, dry_run=body.dry_run)
 
 
-@dealing.post("/<id:ticket_id>/return", responses=outcomes(200, MovedAnswer, NotFound, IllegalMove, StaleEpoch))
+@dealing.post(
+    "/<id:ticket_id>/return", responses=outcomes(200, MovedAnswer, NotFound, IllegalMove, TicketArchived, StaleEpoch)
+)
 @allow(Role.ADMIN)
 def return_ticket(path: TicketPath, body: TicketReturnInput) -> Response:
     """Take a held ticket from its agent and put it back to its place in the queue, or say what that would be."""
@@ -84,10 +96,12 @@ def _moved(ticket: Ticket, *, dry_run: bool) -> Response:
     return response
 
 
-@dealing.post("/<id:ticket_id>/reopen", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@dealing.post(
+    "/<id:ticket_id>/reopen", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, TicketArchived, StaleEpoch)
+)
 @allow(Role.ADMIN)
 def reopen_ticket(path: TicketPath, body: NoteInput) -> Response:
-    """Put a resolved or closed ticket back to its place in the queue."""
+    """Put a resolved or closed ticket back to its place in the queue; a closed one also from the archive."""
     ticket = services().lifecycle.reopen(
         path.ticket_id, actor_id=caller().user_id, reason=body.reason, expected_epoch=expected_epoch()
     )

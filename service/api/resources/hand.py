@@ -34,6 +34,7 @@ from service.domain.errors import (
     IllegalMove,
     NotFound,
     StaleEpoch,
+    TicketArchived,
     TicketTaken,
 )
 from service.domain.model import Role
@@ -65,7 +66,7 @@ def list_held() -> Response:
 
 @hand.post(
     "/<id:ticket_id>/start",
-    responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, AgentAtCapacity, StaleEpoch),
+    responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, AgentAtCapacity, TicketArchived, StaleEpoch),
 )
 @allow(Role.AGENT)
 def start_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG001
@@ -75,7 +76,8 @@ def start_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG
 
 
 @hand.post(
-    "/<id:ticket_id>/resolve", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, TicketTaken, StaleEpoch)
+    "/<id:ticket_id>/resolve",
+    responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, TicketTaken, TicketArchived, StaleEpoch),
 )
 @allow(Role.AGENT)
 def resolve_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG001
@@ -88,7 +90,9 @@ def resolve_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: A
     return with_etag(ticket)
 
 
-@hand.post("/<id:ticket_id>/close", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@hand.post(
+    "/<id:ticket_id>/close", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, TicketArchived, StaleEpoch)
+)
 @allow(Role.AGENT)
 def close_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG001
     """Close a resolved ticket."""
@@ -96,7 +100,9 @@ def close_ticket(path: TicketPath, body: NothingInput) -> Response:  # noqa: ARG
     return with_etag(ticket)
 
 
-@hand.post("/<id:ticket_id>/release", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, StaleEpoch))
+@hand.post(
+    "/<id:ticket_id>/release", responses=outcomes(200, TicketAnswer, NotFound, IllegalMove, TicketArchived, StaleEpoch)
+)
 @allow(Role.AGENT)
 def release_ticket(path: TicketPath, body: ReasonInput) -> Response:
     """Give a held ticket back to its place in the queue, with a reason."""
@@ -108,7 +114,7 @@ def release_ticket(path: TicketPath, body: ReasonInput) -> Response:
 
 @hand.post(
     "/<id:ticket_id>/sell",
-    responses=outcomes(200, SoldAnswer, NotFound, AlreadySold, IllegalMove, TicketTaken, StaleEpoch),
+    responses=outcomes(200, SoldAnswer, NotFound, AlreadySold, IllegalMove, TicketTaken, TicketArchived, StaleEpoch),
 )
 @allow(Role.AGENT)
 @idempotent

@@ -14,13 +14,13 @@ from service.api.schemas.paging import Paging
 from service.api.schemas.service_levels import ServiceLevelAnswer, service_level_json
 from service.api.schemas.tickets import EventAnswer, EventPage, TicketPath, event_json
 from service.api.services import services
-from service.domain.errors import NotFound
+from service.domain.errors import NotFound, TicketArchived
 from service.domain.model import Role
 
 history = resource("history", "/api/tickets", tag="History", about="What happened to a ticket, and why")
 
 
-@history.post("/<id:ticket_id>/notes", responses=outcomes(201, EventAnswer, NotFound))
+@history.post("/<id:ticket_id>/notes", responses=outcomes(201, EventAnswer, NotFound, TicketArchived))
 @allow(Role.ADMIN, Role.AGENT)
 @idempotent
 def add_note(path: TicketPath, body: RemarkInput) -> Response:

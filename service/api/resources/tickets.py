@@ -33,12 +33,13 @@ from service.domain.errors import (
     IllegalMove,
     NotFound,
     StaleEpoch,
+    TicketArchived,
 )
 from service.domain.model import Role, Ticket
 
 tickets = resource("tickets", "/api/tickets", tag="Tickets", about="Tickets as records")
 
-MOVES = (IllegalMove, AgentInactive, AgentAway, AgentAtCapacity)
+MOVES = (IllegalMove, AgentInactive, AgentAway, AgentAtCapacity, TicketArchived)
 """What may keep a ticket from another state or holder."""
 
 
@@ -59,7 +60,7 @@ def _as_record(ticket: Ticket) -> Response:
 @tickets.get("", responses=outcomes(200, TicketPage))
 @allow(*ANYBODY)
 def list_tickets(query: TicketQuery) -> Response:
-    """List tickets; an agent sees their own alone."""
+    """List tickets; an agent sees their own alone. What is in the archive is listed by `archived=true`."""
     found = services().tickets.page(query.wanted(), query.request(), viewer=caller())
     return answers.page(found, describer(found.items))
 
@@ -122,7 +123,7 @@ def change_ticket(path: TicketPath, body: TicketPatch) -> Response:
     return _as_record(ticket)
 
 
-@tickets.delete("/<id:ticket_id>", responses=outcomes(204, None, NotFound, StaleEpoch))
+@tickets.delete("/<id:ticket_id>", responses=outcomes(204, None, NotFound, TicketArchived, StaleEpoch))
 @allow(Role.ADMIN)
 def delete_ticket(path: TicketPath) -> Response:
     """Delete a ticket: it leaves queue and hand, its history stays."""

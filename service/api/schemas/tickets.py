@@ -155,6 +155,11 @@ class TicketFilters(Input):
         "their priority allow; false: all others",
     )
 
+    archived: bool = Field(
+        default=False,
+        description="Tickets in the archive, instead of all others: closed or sold, and unchanged for long",
+    )
+
     def wanted(self) -> TicketFilter:
         """Say it in the use case's words."""
         return TicketFilter(
@@ -168,6 +173,7 @@ class TicketFilters(Input):
             created_before=self.created_before,
             overdue=self.overdue,
             holder_away_s=self.holder_away_s,
+            archived=self.archived,
         )
 
 
@@ -203,6 +209,9 @@ class TicketAnswer(Answer):
     resolved_at: datetime | None
     sold_at: datetime | None
     external_id: str | None = Field(description="What another system calls it")
+    archived_at: datetime | None = Field(
+        default=None, description="When it went to the archive, where nothing changes; left out of all other tickets"
+    )
 
 
 class TicketPage(PageAnswer):
@@ -236,6 +245,8 @@ class EventPage(PageAnswer):
 
 def ticket_json(ticket: Ticket) -> dict[str, Any]:
     """Describe a ticket."""
+    if ticket.archived_at is not None:
+        return {**ticket_json(replace(ticket, archived_at=None)), "archived_at": ticket.archived_at}
     return {
         "id": ticket.id,
         "subject": ticket.subject,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from flask import Response, request
 
 from service.api.access import caller
+from service.api.errors import status_of
 from service.api.services import services
 from service.dashboard.blueprint import allow, dashboard
 from service.dashboard.forms import form_page, problems_of
@@ -14,7 +15,7 @@ from service.dashboard.navigation import EVERYBODY
 from service.dashboard.notices import say
 from service.dashboard.rendering import go_to
 from service.dashboard.wording import counted
-from service.domain.errors import InvalidInput
+from service.domain.errors import InvalidInput, PasswordsBusy, TooManyTries
 from service.domain.model import Role
 from service.domain.notices import NoticeKind
 
@@ -50,6 +51,8 @@ def account_password() -> Response:
         )
     except InvalidInput as error:
         return _show(problems_of(error))
+    except (TooManyTries, PasswordsBusy) as error:
+        return _show_to_wait(error)
     say("done", "Your password is changed. You are signed out everywhere else.")
     return go_to("dashboard.account")
 
@@ -76,11 +79,20 @@ def account_elsewhere() -> Response:
     return go_to("dashboard.account")
 
 
-def _show(problems: Mapping[str, str] | None = None) -> Response:
+def _show_to_wait(error: TooManyTries | PasswordsBusy) -> Response:
+    """Show the form with how long to wait: nothing typed into it was looked at."""
+    response = _show(wait=error.detail)
+    response.status_code = status_of(error)[0]
+    response.headers["Retry-After"] = str(error.facts["retry_after_s"])
+    return response
+
+
+def _show(problems: Mapping[str, str] | None = None, *, wait: str | None = None) -> Response:
     is_mailed = caller().role in MAILED
     return form_page(
         "account.html",
         problems,
+        wait=wait,
         user=services().users.get(caller().user_id),
         mails=services().notification_preferences.get(caller().user_id) if is_mailed else None,
         mail_words=MAIL_WORDS,

@@ -53,10 +53,13 @@ def sign_in_by_password() -> Response:
             problem="Give your username and your password.", username=username, status=HTTPStatus.BAD_REQUEST
         )
     try:
-        opened = services().sessions.login(username, password, address=request.remote_addr)
+        opened = services().sessions.login(
+            username, password, address=request.remote_addr, device=request.cookies.get(cookies.DEVICE)
+        )
     except FairdealError as error:
         return _refused(error, username)
     cookies.keep_signed_in(opened)
+    cookies.keep_device(opened.user.username)
     return _go_on(opened.session_id)
 
 

@@ -60,6 +60,8 @@ class TicketFilter:
     """Those that have missed a target and still wait; False means all others."""
     holder_away_s: int | None = None
     """Tickets held by agents who have been away for at least so many seconds."""
+    archived: bool = False
+    """Those in the archive, instead of all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from operator import lt
+from itertools import compress, islice
+from operator import ge, lt
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,17 @@ def _judge(page: list[int], following: list[int], last: int) -> Sifted:
     seen = page + following
     if not seen or (seen[0] > last and is_ascending(seen)):
         return Sifted(page, [])
-    run = set(longest_run(seen, last))
-    ordered = [entry for place, entry in enumerate(page) if place in run]
-    return Sifted(ordered, [entry for place, entry in enumerate(page) if place not in run])
+    ordered: list[int] = []
+    strays: list[int] = []
+    done = 0
+    for place in longest_run(seen, last):
+        if place >= len(page):
+            break
+        strays += page[done:place]
+        ordered.append(page[place])
+        done = place + 1
+    strays += page[done:]
+    return Sifted(ordered, strays)
 
 
 def is_ascending(entries: list[int]) -> bool:
@@ -52,20 +60,22 @@ def is_ascending(entries: list[int]) -> bool:
 def longest_run(entries: list[int], last: int) -> list[int]:
     """Return the places of a longest strictly ascending subsequence of the entries that are greater than `last`.
 
-    Patience sorting: for each length, remember the smallest entry that ends a run of it.
+    Patience sorting: for each length, remember the smallest entry that ends a run of it. A stretch that goes on
+    ascending from the longest run so far is taken as a whole, at the speed of C: most of a queue is in order.
     """
     ends: list[int] = []
     places: list[int] = []
     before: list[int] = [-1] * len(entries)
-    for place, entry in enumerate(entries):
-        if entry <= last:
-            continue
-        length = bisect_left(ends, entry)
-        before[place] = places[length - 1] if length else -1
-        if length == len(ends):
-            ends.append(entry)
-            places.append(place)
-        else:
+    for begin, end in _ascending_stretches(entries):
+        for place in range(bisect_right(entries, last, begin, end), end):
+            entry = entries[place]
+            if not ends or entry > ends[-1]:
+                before[place:end] = [places[-1] if places else -1, *range(place, end - 1)]
+                ends += entries[place:end]
+                places += range(place, end)
+                break
+            length = bisect_left(ends, entry)
+            before[place] = places[length - 1] if length else -1
             ends[length], places[length] = entry, place
     run: list[int] = []
     place = places[-1] if places else -1
@@ -73,3 +83,12 @@ def longest_run(entries: list[int], last: int) -> list[int]:
         run.append(place)
         place = before[place]
     return run[::-1]
+
+
+def _ascending_stretches(entries: list[int]) -> Iterator[tuple[int, int]]:
+    """Cut the entries where one is not greater than the one before: begin and end of each stretch."""
+    begin = 0
+    for end in compress(range(1, len(entries)), map(ge, entries, islice(entries, 1, None))):
+        yield begin, end
+        begin = end
+    yield begin, len(entries)

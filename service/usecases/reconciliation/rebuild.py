@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from uuid import uuid4
 
 from service.domain.errors import QueueUnavailable
@@ -18,6 +20,15 @@ HEAD = 500
 """Ids at the head of a new queue that are looked at together."""
 
 HEAD_ROUNDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """New lists that are not in place yet: under which token, since when (by the run's clock), and how long."""
+
+    token: str
+    since: float
+    lengths: dict[Priority, int]
 
 
 class Rebuild:
@@ -45,22 +56,34 @@ class Rebuild:
         self._margin_s = margin_s
 
     def rebuild(self, run: Run) -> None:
-        """Rebuild. Raises `QueueUnavailable` when the server lost the new lists before they were in place."""
-        run.tally.proven(Drift.REBUILT, 1)
+        """Stage and put in place. Raises `QueueUnavailable` when the server lost the new lists before they were."""
+        with self.staged(run) as staged:
+            self.put_in_place(run, staged)
+
+    @contextlib.contextmanager
+    def staged(self, run: Run) -> Iterator[Staged]:
+        """Build the new lists beside the queue, and drop them in the end if they have not been put in its place."""
         run.hold()
-        started = run.clock()
-        token = uuid4().hex
+        staged = Staged(token=uuid4().hex, since=run.clock(), lengths={})
         try:
-            lengths = {priority: self._stage(run, token, priority) for priority in Priority}
             for priority in Priority:
-                lengths[priority] -= self._clear_staged(run, token, priority)
-            run.hold()
-            if not self._audit.publish(token=token, lengths=lengths):
-                raise QueueUnavailable("The lists of the new queue got lost under way; the next run tries again")
+                staged.lengths[priority] = self._stage(run, staged.token, priority)
+            yield staged
         finally:
             with contextlib.suppress(QueueUnavailable):
-                self._audit.drop_staged(token=token)
-        self._catch_up(run, since_s=run.clock() - started + self._margin_s)
+                self._audit.drop_staged(token=staged.token)
+
+    def put_in_place(self, run: Run, staged: Staged) -> None:
+        """Publish the new lists, and bring in what changed since they were begun. Raises as `rebuild` does."""
+        run.tally.proven(Drift.REBUILT, 1)
+        lengths = {
+            priority: length - self._clear_staged(run, staged.token, priority)
+            for priority, length in staged.lengths.items()
+        }
+        run.hold()
+        if not self._audit.publish(token=staged.token, lengths=lengths):
+            raise QueueUnavailable("The lists of the new queue got lost under way; the next run tries again")
+        self._catch_up(run, since_s=run.clock() - staged.since + self._margin_s)
         for priority in Priority:
             self._clear_head(run, priority)
         run.tally.repaired[Drift.REBUILT] += 1

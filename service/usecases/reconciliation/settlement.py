@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import contextlib
+from collections.abc import Iterator, Mapping, Set
 
 from service.domain.errors import QueueUnavailable
 from service.domain.model import QueuedTicket
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import Drift, OpenTicket
 from service.usecases.reconciliation.marks import Marks
-from service.usecases.reconciliation.rebuild import Rebuild
+from service.usecases.reconciliation.rebuild import Rebuild, Staged
 from service.usecases.reconciliation.repair import Repair
 from service.usecases.reconciliation.run import Run
 from service.usecases.reconciliation.second_look import SecondLook
@@ -31,8 +32,18 @@ class Settlement:
         self._repair = repair
         self._rebuild = rebuild
 
-    def settle(self, run: Run, marks: Marks) -> None:
-        """Look again at the candidates of a whole comparison, and repair what is left of them, and all disorder."""
+    @contextlib.contextmanager
+    def foreseen(self, run: Run, marks: Marks) -> Iterator[Staged | None]:
+        """Build a new queue while candidates wait to be looked at again, where one will be needed; else lend None."""
+        is_needed = marks.is_spoilt() or marks.candidates() > IN_PLACE
+        with self._rebuild.staged(run) if is_needed and not run.dry_run else contextlib.nullcontext() as staged:
+            yield staged
+
+    def settle(self, run: Run, marks: Marks, staged: Staged | None) -> None:
+        """Look again at the candidates of a whole comparison, and repair what is left of them, and all disorder.
+
+        `staged` is a new queue that was built meanwhile.
+        """
         if not (marks.candidates() or marks.is_spoilt()):
             return
         self._check_trusted()
@@ -45,12 +56,18 @@ class Settlement:
             self._mend(run, missing, phantoms, misplaced)
             return
         self._audit.quarantine(marks.quarantine)
-        self._rebuild.rebuild(run)
+        self._build_anew(run, staged)
         run.tally.repaired[Drift.MISSING] += len(missing)
         run.tally.repaired[Drift.PHANTOM] += len(phantoms)
         run.tally.repaired[Drift.OUT_OF_ORDER] += len(misplaced)
         for kind, count in disorder(marks).items():
             run.tally.repaired[kind] += count
+
+    def _build_anew(self, run: Run, staged: Staged | None) -> None:
+        if staged is None:
+            self._rebuild.rebuild(run)
+        else:
+            self._rebuild.put_in_place(run, staged)
 
     def settle_missing(self, run: Run, marked: Mapping[int, OpenTicket]) -> bool:
         """Look again at tickets marked as missing, and queue in place those that are missing still.

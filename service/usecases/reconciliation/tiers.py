@@ -97,8 +97,10 @@ class FullTier:
         self._stale_claims.end(run)
         wrong_hands = self._hands.mark(run)
         if marks.candidates() or marks.is_spoilt() or wrong_hands:
-            run.wait(self._confirm_after_s)
-            self._settlement.settle(run, marks)
+            marked_at = run.clock()
+            with self._settlement.foreseen(run, marks) as staged:
+                run.wait(self._confirm_after_s - (run.clock() - marked_at))
+                self._settlement.settle(run, marks, staged)
             self._hands.settle(run, wrong_hands)
 
     def _check_key_types(self, run: Run) -> bool:

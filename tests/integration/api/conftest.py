@@ -1,21 +1,31 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from service.api.app import create_app
+from service.bootstrap import build_container
+from service.config import Settings
 from service.domain.model import Role
 from service.usecases.ports.people import UserDraft
+from tests.one_app import serve
 
 PASSWORD = "Correct-horse-7"
 
 
+@pytest.fixture(scope="session")
+def _app(settings: Settings) -> Iterator[Any]:
+    made = build_container(settings)
+    yield create_app(made)
+    made.close()
+
+
 @pytest.fixture
-def app(container: Any) -> Any:
-    return create_app(container)
+def app(_app: Any, container: Any) -> Any:
+    return serve(_app, container)
 
 
 @pytest.fixture

@@ -61,6 +61,12 @@ def by_page(client: FlaskClient, username: str, password: str) -> Any:
     return client.post("/app/sign-in", data=body, content_type="application/x-www-form-urlencoded")
 
 
+def signed_out(client: FlaskClient) -> FlaskClient:
+    """Sign out by the page, and keep what else the browser knows."""
+    Visitor(client).get("/app/account").send("/app/sign-out")
+    return client
+
+
 DOORS = [by_token, by_long_lived_token, by_page]
 
 
@@ -112,8 +118,39 @@ def test_the_page_says_so_too_where_a_password_is_changed(strict: Callable[..., 
     fields = {"old_password": "Wrong-horse-7", "new_password": "Another-horse-8", "repeated": "Another-horse-8"}
     for _ in range(TRIES + 1):
         seen.get("/app/account").send("/app/account", **fields)
-    assert seen.status == 429
-    assert "Try again in" in seen.text
+    wait_s = seen.answer.headers["Retry-After"]
+    assert (seen.status, int(wait_s) > 0) == (429, True)
+    assert f"Too many wrong passwords. Try again in {wait_s} seconds." in seen.text
+    assert seen.form("/app/account").fields  # in the form it was sent from
+
+
+@pytest.mark.usefixtures("people")
+def test_a_browser_its_owner_signed_in_with_is_let_in_from_an_address_that_others_use_up(
+    strict: Callable[..., Any],
+) -> None:
+    app = strict()
+    browser, neighbour = app.test_client(), app.test_client()
+    assert by_page(browser, "ann", PASSWORD).status_code == 303
+    guesses = [by_page(neighbour, "ann", "Wrong-horse-7").status_code for _ in range(TRIES + 1)]
+    assert guesses == [401] * TRIES + [429]
+    assert by_page(neighbour, "ann", PASSWORD).status_code == 429
+    assert by_page(signed_out(browser), "ann", PASSWORD).status_code == 303
+    signed_out(browser)
+    own = [by_page(browser, "ann", "Wrong-horse-7").status_code for _ in range(TRIES + 1)]
+    assert own == [401] * TRIES + [429]
+
+
+@pytest.mark.usefixtures("people")
+def test_a_mark_of_one_account_is_worth_nothing_for_another(strict: Callable[..., Any]) -> None:
+    app = strict()
+    mallory = app.test_client()
+    assert by_page(mallory, "bob", PASSWORD).status_code == 303
+    through = 0
+    for _ in range(3):
+        signed_out(mallory)
+        through += sum(by_page(mallory, "ann", "Wrong-horse-7").status_code == 401 for _ in range(TRIES))
+        by_page(mallory, "bob", PASSWORD)
+    assert through == TRIES
 
 
 @pytest.mark.usefixtures("people")

@@ -1,23 +1,33 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from service.api.app import create_app
+from service.bootstrap import build_container
+from service.config import Settings
 from service.dashboard import pages
 from service.domain.model import Level, Role, Ticket
 from service.usecases.ports.people import AgentDraft, UserDraft
 from service.usecases.ports.tickets import TicketDraft
 from tests.integration.dashboard.visitor import PASSWORD, Visitor
+from tests.one_app import serve
+
+
+@pytest.fixture(scope="session")
+def _app(settings: Settings) -> Iterator[Any]:
+    made = build_container(settings)
+    app = create_app(made)
+    pages.install(app)
+    yield app
+    made.close()
 
 
 @pytest.fixture
-def app(container: Any) -> Any:
-    app = create_app(container)
-    pages.install(app)
-    return app
+def app(_app: Any, container: Any) -> Any:
+    return serve(_app, container)
 
 
 @pytest.fixture

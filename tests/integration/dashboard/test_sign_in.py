@@ -12,7 +12,7 @@ from flask_jwt_extended import create_access_token
 from service.api.app import create_app
 from service.config import load
 from service.dashboard import pages
-from service.dashboard.cookies import ACCESS, REFRESH
+from service.dashboard.cookies import ACCESS, DEVICE, REFRESH
 from service.domain.model import Role
 from service.usecases.ports.people import UserChanges
 from tests.integration.dashboard.visitor import PASSWORD, Visitor
@@ -57,7 +57,7 @@ def test_cookies_are_for_the_page_alone_and_for_no_script(visitor: Visit, ann: i
     answer = signed_in_raw(visitor_, "ann")
     visitor_.answer = answer
     flags = cookies_set(visitor_)
-    for name in (ACCESS, REFRESH):
+    for name in (ACCESS, REFRESH, DEVICE):
         assert "HttpOnly" in flags[name]
         assert "Path=/app" in flags[name]
         assert "SameSite=Lax" in flags[name]

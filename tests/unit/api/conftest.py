@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from service.api.app import create_app
 from service.domain.model import Role
+from tests.one_app import serve
 from tests.unit.api.fakes import PASSWORD, FakeServices
 
 
@@ -16,9 +17,14 @@ def services() -> FakeServices:
     return FakeServices()
 
 
+@pytest.fixture(scope="session")
+def _app() -> Any:
+    return create_app(FakeServices())  # type: ignore[arg-type]
+
+
 @pytest.fixture
-def app(services: FakeServices) -> Any:
-    return create_app(services)
+def app(_app: Any, services: FakeServices) -> Any:
+    return serve(_app, services)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from service.api.app import create_app
 from service.dashboard import pages
 from service.domain.model import Role
+from tests.one_app import serve
 from tests.unit.api.fakes import FakeServices
 
 APP = create_app(FakeServices())  # type: ignore[arg-type]
@@ -93,9 +94,14 @@ def test_no_page_is_longer_than_a_hundred_or_so() -> None:
     assert all(limit is not None and limit <= 1_000 for limit in limits)
 
 
+@pytest.fixture
+def app(services: FakeServices) -> Any:
+    """The API with the page beside it."""
+    return serve(APP, services)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("who", ["nobody", "agent", "admin"])
 def test_every_answer_tells_browsers_to_keep_out(who: str, app: Any, sign_in: Any) -> None:
-    pages.install(app)
     client = app.test_client() if who == "nobody" else sign_in(Role(who))
     for method, rule in ROUTES:
         path = re.sub(r"<[^>]*id:[^>]+>", "99", re.sub(r"<[^:>]+>|<path:[^>]+>", "x", rule))
