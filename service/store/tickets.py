@@ -30,7 +30,7 @@ from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
 from service.store.readings import Readings
 from service.store.tables import ticket_events, tickets
-from service.store.ticket_filter import filtered, how_to_find, looked_through, source
+from service.store.ticket_filter import filtered, found_among, how_to_find, is_of_a_time, looked_through, parts, source
 from service.store.ticket_history import lines_page
 from service.store.uniqueness import taken_values_as_facts
 from service.usecases.ports.imports import ImportMark
@@ -70,13 +70,16 @@ ORDER BY id LIMIT 1
 """)
 
 
-def sort_keys(among: Table) -> dict[str, ColumnElement[Any]]:
-    """Name the columns that tickets may be sorted by."""
+def sort_keys(among: Table, *, by_time: bool) -> dict[str, ColumnElement[Any]]:
+    """Name the columns that tickets may be sorted by.
+
+    `by_time` for those of a time: the index that finds them has them in the order of that.
+    """
     columns = among.c
     ids_are_the_creation_order = columns.id
     return {
         "id": columns.id,
-        "created_at": ids_are_the_creation_order,
+        "created_at": columns.created_at if by_time else ids_are_the_creation_order,
         "updated_at": columns.updated_at,
         "subject": columns.subject,
     }
@@ -157,13 +160,14 @@ class PostgresTickets:
         return self._readings.read(
             lambda connection: keyset_page(
                 connection,
-                select=filtered(wanted, self._targets),
-                columns=sort_keys(among),
+                select=found_among(wanted, self._targets, sort=request.sort),
+                columns=sort_keys(among, by_time=is_of_a_time(wanted)),
                 id_column=among.c.id,
                 request=request,
                 build=lambda row: build(row._mapping),
                 among=looked_through(wanted, sort=request.sort),
                 find=how_to_find(wanted, sort=request.sort),
+                parts=parts(wanted, sort=request.sort),
             )
         )
 
