@@ -79,15 +79,22 @@ def _redis_urls(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _open_ways(settings: Settings) -> Iterator[str]:
-    database = make_url(settings.database_url)
-    hosts = database.query.get("host", ())
-    named = [database.host or "", *([hosts] if isinstance(hosts, str) else hosts)]
-    if not all(map(_is_near, named)) and database.query.get("sslmode") not in ("require", "verify-ca", "verify-full"):
+    if _is_open(settings.database_url):
         yield "PostgreSQL"
+    if settings.replica_database_url is not None and _is_open(settings.replica_database_url):
+        yield "its replica"
     scheme, _, rest = settings.redis_url.partition("://")
     servers = rest.partition("/")[0].rpartition("@")[2].split(",")
     if not scheme.startswith(("rediss", "unix")) and not all(map(_is_near, servers)):
         yield "Redis"
+
+
+def _is_open(database_url: str) -> bool:
+    database = make_url(database_url)
+    hosts = database.query.get("host", ())
+    named = [database.host or "", *([hosts] if isinstance(hosts, str) else hosts)]
+    is_near = all(map(_is_near, named))
+    return not is_near and database.query.get("sslmode") not in ("require", "verify-ca", "verify-full")
 
 
 def _is_near(server: str) -> bool:
