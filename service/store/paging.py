@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     Row,
     Select,
     and_,
+    any_,
     bindparam,
     func,
     literal_column,
@@ -125,10 +127,8 @@ def _walk(connection: Connection, rows: _Rows, order: Order, place: Place | None
     """Read the rows beside a place (None: the first ones), as far as rows are looked at."""
     way = order.turned() if place is not None and place.is_before else order
     edge = _edge(connection, rows, way, place)
-    wanted = _up_to(rows.wanted, way, place, edge)
-    if place is not None:
-        wanted = wanted.where(_after(way, place.value, place.row_id))
-    found = connection.execute(rows.in_order(wanted, way, limit + 1)).all()
+    rows = _looked_at(rows, way, place, edge)
+    found = connection.execute(rows.in_order(_beside(rows.wanted, way, place), way, limit + 1)).all()
     page = list(found[:limit])
     return _Walked(rows=page if way is order else page[::-1], more=len(found) > limit, edge=edge)
 
@@ -152,32 +152,30 @@ def _edge(connection: Connection, rows: _Rows, way: Order, place: Place | None) 
     """Say where the last row to look at beside a place stands; None where the end comes before that."""
     if rows.among is None:
         return None
-    keys = _keys(rows.among, way)
-    if place is not None:
-        keys = keys.where(_after(way, place.value, place.row_id))
+    keys = _beside(_keys(rows.among, way), way, place)
     found = connection.execute(rows.in_order(keys, way, 1, offset=rows.look - 1)).one_or_none()
     return None if found is None else Place(value=found[0], row_id=found[-1], is_before=False)
 
 
-def _up_to(wanted: Select[Any], way: Order, place: Place | None, edge: Place | None) -> Select[Any]:
-    """Bound the rows by the edge, and once more by the sort column alone: only that tells the planner how few they are.
+def _looked_at(rows: _Rows, way: Order, place: Place | None, edge: Place | None) -> _Rows:
+    """Keep to the rows that are looked at.
 
-    (It takes a comparison of rows to leave a third of them, and so reads more than is to be looked at.)
+    By id that is a bound. By anything else it is a list of ids, made on the way: the planner cannot know how many rows
+    of a state lie below a time, and has read all of them where it was told of a bound.
     """
-    if edge is None:
-        return wanted
-    column, id_column = way.column, way.id_column
-    bound_id = bindparam("page_edge_id", edge.row_id, type_=id_column.type)
-    if column is id_column:
-        return wanted.where(id_column >= bound_id if way.descending else id_column <= bound_id)
-    last = bindparam("page_edge", edge.value, type_=column.type)
-    here, there = tuple_(column, id_column), tuple_(last, bound_id)
-    wanted = wanted.where(here >= there if way.descending else here <= there)
-    wanted = wanted.where(column >= last if way.descending else column <= last)
-    if place is None:
-        return wanted
-    first = bindparam("page_begin", place.value, type_=column.type)
-    return wanted.where(column <= first if way.descending else column >= first)
+    if rows.among is None or (edge is None and way.column is way.id_column):
+        return rows
+    if edge is not None and way.column is way.id_column:
+        last_id = bindparam("page_edge_id", edge.row_id, type_=way.id_column.type)
+        bound = way.id_column >= last_id if way.descending else way.id_column <= last_id
+        return replace(rows, wanted=rows.wanted.where(bound))
+    looked_at = rows.in_order(_beside(_keys(rows.among, way), way, place), way, rows.look).subquery("looked_at")
+    ids = func.array(select(looked_at.c[way.id_column.name]).scalar_subquery(), type_=ARRAY(way.id_column.type))
+    return replace(rows, wanted=rows.wanted.where(way.id_column == any_(ids)), parts=())
+
+
+def _beside(rows: Select[Any], way: Order, place: Place | None) -> Select[Any]:
+    return rows if place is None else rows.where(_after(way, place.value, place.row_id))
 
 
 def _keys(rows: Select[Any], order: Order) -> Select[Any]:
@@ -225,10 +223,9 @@ def _counted(connection: Connection, rows: _Rows, order: Order) -> tuple[int, bo
     One beyond `COUNT_LIMIT` at the most, so that a large table costs no more than a small one.
     """
     edge = _edge(connection, rows, order, None)
-    wanted = _up_to(rows.wanted, order, None, edge)
-    limit = COUNT_LIMIT + 1
+    rows, limit = _looked_at(rows, order, None, edge), COUNT_LIMIT + 1
     # In order, as that keeps the planner to the indexes of the parts.
-    some = rows.in_order(_keys(wanted, order), order, limit) if rows.parts else _any(wanted, limit)
+    some = rows.in_order(_keys(rows.wanted, order), order, limit) if rows.parts else _any(rows.wanted, limit)
     return _count(connection, some), edge is None
 
 
