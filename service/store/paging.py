@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     Row,
     Select,
     and_,
+    any_,
     bindparam,
     func,
     literal_column,
@@ -48,6 +50,7 @@ class _Rows:
     among: Select[Any] | None
     parts: Sequence[Part]
     look: int
+    unevenly: bool
     found_first: bool = False
 
     def in_order(self, rows: Select[Any], order: Order, limit: int, *, offset: int = 0) -> Select[Any]:
@@ -83,6 +86,7 @@ def keyset_page(
     build: Callable[[Row[Any]], T],
     among: Select[Any] | None = None,
     look: int | None = None,
+    unevenly: bool = False,
     find: Find = Find.IN_ORDER,
     parts: Sequence[Part] = (),
 ) -> Page[T]:
@@ -91,6 +95,7 @@ def keyset_page(
     Where no index finds what is wanted, `among` selects the rows to look through, by conditions that one does find, and
     in none of whose sort columns is a NULL: a page then looks at `look` of them (`LOOK`) and no more. It ends there
     with what it found, be it nothing, and its `next` goes on from there; what is counted is at least so much.
+    `unevenly` says that those to look through are of a state or a kind, so that they may lie together in the order.
 
     Where no one index has the rows in the order asked for, but one for each of several `parts` that do not overlap, the
     page is merged from those. What is in none of them is left out.
@@ -103,7 +108,9 @@ def keyset_page(
         raise InvalidInput(("limit", f"must be between 1 and {MAX_LIMIT}"))
     order = order_of(request.sort, columns, id_column)
     place = None if request.cursor is None else place_of(request.cursor, order)
-    rows = _Rows(wanted=select, among=among, parts=parts, look=look or LOOK, found_first=find is Find.FIRST)
+    rows = _Rows(
+        wanted=select, among=among, parts=parts, look=look or LOOK, unevenly=unevenly, found_first=find is Find.FIRST
+    )
     if find is Find.FIRST_IF_FEW:
         few = _count(connection, _any(select if among is None else among, FEW + 1)) <= FEW
         rows = replace(rows, found_first=few)
@@ -125,10 +132,8 @@ def _walk(connection: Connection, rows: _Rows, order: Order, place: Place | None
     """Read the rows beside a place (None: the first ones), as far as rows are looked at."""
     way = order.turned() if place is not None and place.is_before else order
     edge = _edge(connection, rows, way, place)
-    wanted = _up_to(rows.wanted, way, place, edge)
-    if place is not None:
-        wanted = wanted.where(_after(way, place.value, place.row_id))
-    found = connection.execute(rows.in_order(wanted, way, limit + 1)).all()
+    rows = _looked_at(rows, way, place, edge)
+    found = connection.execute(rows.in_order(_beside(rows.wanted, way, place), way, limit + 1)).all()
     page = list(found[:limit])
     return _Walked(rows=page if way is order else page[::-1], more=len(found) > limit, edge=edge)
 
@@ -152,32 +157,47 @@ def _edge(connection: Connection, rows: _Rows, way: Order, place: Place | None) 
     """Say where the last row to look at beside a place stands; None where the end comes before that."""
     if rows.among is None:
         return None
-    keys = _keys(rows.among, way)
-    if place is not None:
-        keys = keys.where(_after(way, place.value, place.row_id))
+    keys = _beside(_keys(rows.among, way), way, place)
     found = connection.execute(rows.in_order(keys, way, 1, offset=rows.look - 1)).one_or_none()
     return None if found is None else Place(value=found[0], row_id=found[-1], is_before=False)
 
 
-def _up_to(wanted: Select[Any], way: Order, place: Place | None, edge: Place | None) -> Select[Any]:
+def _looked_at(rows: _Rows, way: Order, place: Place | None, edge: Place | None) -> _Rows:
+    """Keep to the rows that are looked at: up to the edge, or by a list of their ids, made on the way.
+
+    The list is for those that are `unevenly` spread: of them the planner cannot know how few lie below a time, and has
+    read them all where it was told of a bound.
+    """
+    if rows.among is None or (edge is None and (way.column is way.id_column or not rows.unevenly)):
+        return rows
+    if edge is not None and (way.column is way.id_column or not rows.unevenly):
+        return replace(rows, wanted=_up_to(rows.wanted, way, place, edge))
+    looked_at = rows.in_order(_beside(_keys(rows.among, way), way, place), way, rows.look).subquery("looked_at")
+    ids = func.array(select(looked_at.c[way.id_column.name]).scalar_subquery(), type_=ARRAY(way.id_column.type))
+    return replace(rows, wanted=rows.wanted.where(way.id_column == any_(ids)), parts=())
+
+
+def _up_to(wanted: Select[Any], way: Order, place: Place | None, edge: Place) -> Select[Any]:
     """Bound the rows by the edge, and once more by the sort column alone: only that tells the planner how few they are.
 
     (It takes a comparison of rows to leave a third of them, and so reads more than is to be looked at.)
     """
-    if edge is None:
-        return wanted
     column, id_column = way.column, way.id_column
-    bound_id = bindparam("page_edge_id", edge.row_id, type_=id_column.type)
+    last_id = bindparam("page_edge_id", edge.row_id, type_=id_column.type)
     if column is id_column:
-        return wanted.where(id_column >= bound_id if way.descending else id_column <= bound_id)
+        return wanted.where(id_column >= last_id if way.descending else id_column <= last_id)
     last = bindparam("page_edge", edge.value, type_=column.type)
-    here, there = tuple_(column, id_column), tuple_(last, bound_id)
+    here, there = tuple_(column, id_column), tuple_(last, last_id)
     wanted = wanted.where(here >= there if way.descending else here <= there)
     wanted = wanted.where(column >= last if way.descending else column <= last)
     if place is None:
         return wanted
     first = bindparam("page_begin", place.value, type_=column.type)
     return wanted.where(column <= first if way.descending else column >= first)
+
+
+def _beside(rows: Select[Any], way: Order, place: Place | None) -> Select[Any]:
+    return rows if place is None else rows.where(_after(way, place.value, place.row_id))
 
 
 def _keys(rows: Select[Any], order: Order) -> Select[Any]:
@@ -225,10 +245,9 @@ def _counted(connection: Connection, rows: _Rows, order: Order) -> tuple[int, bo
     One beyond `COUNT_LIMIT` at the most, so that a large table costs no more than a small one.
     """
     edge = _edge(connection, rows, order, None)
-    wanted = _up_to(rows.wanted, order, None, edge)
-    limit = COUNT_LIMIT + 1
+    rows, limit = _looked_at(rows, order, None, edge), COUNT_LIMIT + 1
     # In order, as that keeps the planner to the indexes of the parts.
-    some = rows.in_order(_keys(wanted, order), order, limit) if rows.parts else _any(wanted, limit)
+    some = rows.in_order(_keys(rows.wanted, order), order, limit) if rows.parts else _any(rows.wanted, limit)
     return _count(connection, some), edge is None
 
 

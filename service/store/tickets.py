@@ -166,6 +166,7 @@ class PostgresTickets:
                 request=request,
                 build=lambda row: build(row._mapping),
                 among=looked_through(wanted, sort=request.sort),
+                unevenly=wanted != TicketFilter(text=wanted.text),
                 find=how_to_find(wanted, sort=request.sort),
                 parts=parts(wanted, sort=request.sort),
             )
