@@ -280,6 +280,16 @@ LISTS = {
     "said by nobody in two letters": tickets(sort="-id", text="zq"),
     "said by all": tickets(text="i"),
     "said by nobody that is closed": tickets(text="qqqqzz", statuses=(TicketStatus.CLOSED,)),
+    "said by nobody that is closed and high": tickets(
+        sort="-updated_at", text="qqqqzz", statuses=(TicketStatus.CLOSED,), priorities=(Priority.HIGH,)
+    ),
+    "said by nobody that is open, by change": tickets(sort="updated_at", text="qqqqzz", statuses=(TicketStatus.OPEN,)),
+    "closed, newest first": tickets(sort="-id", statuses=(TicketStatus.CLOSED,)),
+    "closed, latest change first": tickets(sort="-updated_at", statuses=(TicketStatus.CLOSED,)),
+    "done, newest first": tickets(sort="-id", statuses=(TicketStatus.CLOSED, TicketStatus.SOLD)),
+    "in hand, by change": tickets(sort="updated_at", statuses=(TicketStatus.ASSIGNED,)),
+    "overdue, by change": tickets(sort="updated_at", overdue=True),
+    "overdue, latest change first": tickets(sort="-updated_at", overdue=True),
     "not overdue": tickets(overdue=False),
     "closed": tickets(statuses=(TicketStatus.CLOSED,)),
     "of an agent": tickets(agent_id=WORKING),
