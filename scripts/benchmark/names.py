@@ -6,6 +6,7 @@ IDLE, ASSIGNING, MIXED, IMPORT = "fetch-idle", "fetch-assigning", "mixed-day", "
 SWEEP, PAGES, RECONCILE, MEMORY = "backlog-sweep", "pages", "reconcile", "queue-memory"
 
 HELLO, FULL, EMPTY = "hello-world", "full hand", "empty queue"
+NO_DRIFT, DRIFT = "full run", "1 % each missing, phantom, twice and moved"
 SERVICE, PGBENCH, SALES, BASELINE = "service", "pgbench", "sales, 15 a request", "baseline"
 
 

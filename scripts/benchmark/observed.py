@@ -1,4 +1,4 @@
-"""`python -m scripts.benchmark.observed FILE ARGUMENT...`: run a `fairdeal` command and note its largest memory in FILE.
+"""`python -m scripts.benchmark.observed FILE ARGUMENT...`: run a `fairdeal` command, note its peak in FILE.
 
 What the kernel tells a parent (`ru_maxrss`) includes the parent's own memory at the time of the fork: a child of the
 benchmark seems to take what the benchmark takes. A process's own high-water mark begins with the program it runs.

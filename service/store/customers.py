@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from psycopg2.errors import ForeignKeyViolation
-from sqlalchemy import Engine, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.errors import Conflict, NotFound
 from service.domain.model import Customer, Page
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
+from service.store.readings import Readings
 from service.store.rows import MAX_BIGINT, NOW, existing_id
 from service.store.tables import archived_tickets, customers, tickets
 from service.store.uniqueness import taken_values_as_facts
@@ -26,11 +27,50 @@ SORT_KEYS = {
 }
 
 
+LOOK = 25_000
+"""Customers that one page of a search looks at, as no index finds a part of a name: 15 ms, by name three times that."""
+
+
+def _named(words: str) -> ColumnElement[bool]:
+    return or_(*(column.icontains(words, autoescape=True) for column in (customers.c.name, customers.c.email)))
+
+
+def _addressed(connection: Connection, words: str) -> int | None:
+    """Find the customer whose whole email address these words are: an index does that, among any number."""
+    if "@" not in words:
+        return None
+    found: int | None = connection.execute(
+        select(customers.c.id).where(func.lower(words) == func.lower(customers.c.email))
+    ).scalar_one_or_none()
+    return found
+
+
+def _page(connection: Connection, wanted: CustomerFilter, request: PageRequest) -> Page[Customer]:
+    query = everybody = select(*_COLUMNS)
+    among = None
+    if wanted.text and (addressed := _addressed(connection, wanted.text)):
+        query = everybody.where(customers.c.id == addressed)
+    elif wanted.text:
+        query, among = everybody.where(_named(wanted.text)), everybody
+    return keyset_page(
+        connection,
+        select=query,
+        columns=SORT_KEYS,
+        id_column=customers.c.id,
+        request=request,
+        build=lambda row: Customer(**row._mapping),
+        among=among,
+        look=LOOK,
+    )
+
+
 class PostgresCustomers:
     """Keep customers in PostgreSQL."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, readings: Readings | None = None) -> None:
+        """Read lists by `readings`."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
 
     def create(self, draft: CustomerDraft) -> Customer:
         """Write a customer."""
@@ -49,23 +89,7 @@ class PostgresCustomers:
 
     def page(self, wanted: CustomerFilter, request: PageRequest) -> Page[Customer]:
         """List customers by keyset."""
-        query = select(*_COLUMNS)
-        if wanted.text:
-            query = query.where(
-                or_(
-                    customers.c.name.icontains(wanted.text, autoescape=True),
-                    customers.c.email.icontains(wanted.text, autoescape=True),
-                )
-            )
-        with statement(self._engine) as connection:
-            return keyset_page(
-                connection,
-                select=query,
-                columns=SORT_KEYS,
-                id_column=customers.c.id,
-                request=request,
-                build=lambda row: Customer(**row._mapping),
-            )
+        return self._readings.read(lambda connection: _page(connection, wanted, request))
 
     def update(self, customer_id: int, changes: CustomerChanges) -> Customer:
         """Change a customer by one statement."""

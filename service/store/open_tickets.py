@@ -65,7 +65,7 @@ GROUP BY agent_id
 """)
 
 
-LOOKED_UP = 2_000
+LOOKED_UP = 1_000
 """Ids in one statement."""
 
 _PRIORITIES = {priority.value: priority for priority in Priority}
@@ -103,10 +103,9 @@ class PostgresOpenTickets:
         """Look the ids up, a few thousand at a time: a driver's rows take more memory than what is made of them."""
         found: dict[int, OpenTicket] = {}
         for first in range(0, len(ids), LOOKED_UP):
-            for ticket_id, priority, epoch, age_s in self._all(OPEN_STATES, ids=list(ids[first : first + LOOKED_UP])):
-                found[ticket_id] = OpenTicket(
-                    id=ticket_id, priority=_PRIORITIES[priority], epoch=epoch, age_s=float(age_s)
-                )
+            for row in self._all(OPEN_STATES, ids=list(ids[first : first + LOOKED_UP])):
+                ticket = _open_ticket(row)
+                found[ticket.id] = ticket
         return found
 
     def moment(self) -> datetime:
@@ -146,4 +145,4 @@ class PostgresOpenTickets:
 
 
 def _open_ticket(row: Row[Any]) -> OpenTicket:
-    return OpenTicket(id=row.id, priority=Priority(row.priority), epoch=row.epoch, age_s=float(row.age_s))
+    return OpenTicket(id=row.id, priority=_PRIORITIES[row.priority], epoch=row.epoch, age_s=float(row.age_s))

@@ -8,14 +8,18 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, Table, false, not_, or_, select
 
-from service.domain.model import HELD
+from service.domain.model import HELD, TicketStatus
 from service.domain.service_levels import DEFAULT_TARGETS, UNRESOLVED, Targets
 from service.store import archive_reads, rows
-from service.store.find import Find
+from service.store.find import Find, Part
 from service.store.overdue import is_overdue
 from service.store.tables import agents, archived_tickets, tickets
 from service.usecases.ports.tickets import TicketFilter
 
+DONE = frozenset({TicketStatus.CLOSED, TicketStatus.SOLD})
+"""The states that `tickets_done_idx` and `tickets_done_changed_idx` have."""
+
+_ANY = TicketFilter()
 _HELD = [status.value for status in HELD]
 
 
@@ -31,12 +35,17 @@ def filtered(wanted: TicketFilter, targets: Targets) -> Select[tuple[object, ...
     return select(*columns).where(source(wanted).c.deleted_at.is_(None), *_equal(wanted), *_in_time(wanted), *in_hand)
 
 
+def found_among(wanted: TicketFilter, targets: Targets, *, sort: str) -> Select[tuple[object, ...]]:
+    """Select the tickets wanted for a list that is made of its `parts`, if it has any: these say their states."""
+    return filtered(replace(wanted, statuses=()) if parts(wanted, sort=sort) else wanted, targets)
+
+
 def looked_through(wanted: TicketFilter, *, sort: str) -> Select[tuple[object, ...]] | None:
     """Select the tickets to look through for those wanted; None where an index finds them, or nothing would help.
 
     No index finds a text, nor what is overdue among much that is not. (One over the texts' trigrams would: it costs an
-    import three to thirty times as much as all else about a ticket.) Sorted by subject, for which there is no index
-    either, all of them are read anyhow.
+    import three to thirty times as much as all else about a ticket.) Nor does one find those of a state and a priority,
+    unless they are open. Sorted by subject, for which there is no index either, all of them are read anyhow.
     """
     if _key(sort) == "subject":
         return None
@@ -44,26 +53,54 @@ def looked_through(wanted: TicketFilter, *, sort: str) -> Select[tuple[object, .
         if not (wanted.text or wanted.statuses or wanted.priorities):
             return None
         return filtered(replace(wanted, text=None, statuses=(), priorities=()), DEFAULT_TARGETS)
-    if not (wanted.text or _looks_for_overdue(wanted, sort)):
+    if not (wanted.text or wanted.overdue is not None):
         return None
     indexed = replace(wanted, text=None, overdue=None)
     if wanted.overdue:  # what is done is not; two conditions on one column would mislead the planner
-        undone = tuple(status for status in UNRESOLVED if not wanted.statuses or status in wanted.statuses)
-        indexed = replace(indexed, statuses=undone or wanted.statuses)
-    return filtered(indexed, DEFAULT_TARGETS)
+        indexed = replace(indexed, statuses=_undone(wanted) or wanted.statuses)
+    if set(indexed.statuses) - {TicketStatus.OPEN}:
+        indexed = replace(indexed, priorities=())
+    return filtered(replace(indexed, statuses=()) if parts(wanted, sort=sort) else indexed, DEFAULT_TARGETS)
+
+
+def parts(wanted: TicketFilter, *, sort: str) -> tuple[Part, ...]:
+    """Cut a list of done or overdue tickets into parts of which each has an index in the order asked for, if there is.
+
+    Those of an agent, of a customer or of a time are better found by that.
+    """
+    if _key(sort) == "subject" or replace(wanted, statuses=(), priorities=(), text=None, overdue=None) != _ANY:
+        return ()
+    if wanted.statuses and DONE.issuperset(wanted.statuses):
+        return tuple(_done(status) for status in dict.fromkeys(wanted.statuses))
+    if not (wanted.overdue and _key(sort) == "updated_at"):
+        return ()
+    undone = set(_undone(wanted))
+    held = sorted(status.value for status in undone & HELD)
+    is_open = Part(condition=tickets.c.status == TicketStatus.OPEN.value)
+    is_held = Part(condition=tickets.c.status.in_(held))
+    return (*([is_open] if TicketStatus.OPEN in undone else []), *([is_held] if held else []))
 
 
 def how_to_find(wanted: TicketFilter, *, sort: str) -> Find:
     """Say whether the tickets wanted are better found first, and sorted then."""
-    is_in_hand = not wanted.archived and bool(wanted.statuses) and HELD.issuperset(wanted.statuses)
-    if _key(sort) == "updated_at" and (is_in_hand or (wanted.overdue and not wanted.text)):
-        return Find.FIRST  # not many: a hand holds fifteen
-    is_of_a_time = wanted.created_after is not None or wanted.created_before is not None
-    return Find.FIRST_IF_FEW if is_in_hand or is_of_a_time else Find.IN_ORDER
+    is_in_hand = bool(wanted.statuses) and HELD.issuperset(wanted.statuses) and _key(sort) != "updated_at"
+    is_in_hand = is_in_hand and not wanted.archived
+    return Find.FIRST_IF_FEW if is_in_hand or is_of_a_time(wanted) else Find.IN_ORDER
 
 
-def _looks_for_overdue(wanted: TicketFilter, sort: str) -> bool:
-    return wanted.overdue is False or (wanted.overdue is True and _key(sort) != "updated_at")
+def is_of_a_time(wanted: TicketFilter) -> bool:
+    """Say whether the tickets wanted were created at a time, for which there is an index."""
+    return wanted.created_after is not None or wanted.created_before is not None
+
+
+def _undone(wanted: TicketFilter) -> tuple[TicketStatus, ...]:
+    return tuple(status for status in UNRESOLVED if not wanted.statuses or status in wanted.statuses)
+
+
+def _done(status: TicketStatus) -> Part:
+    """Keep to one state, by a range: see `Part`. The index has done tickets only, which must be said as well."""
+    in_index = tickets.c.status.in_(sorted(each.value for each in DONE))
+    return Part(condition=in_index & tickets.c.status.between(status.value, status.value), leading=tickets.c.status)
 
 
 def _key(sort: str) -> str:

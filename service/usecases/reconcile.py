@@ -74,7 +74,7 @@ class Reconciler:
         grace_s: float = 1.5,
         recent_s: float = 20.0,
         margin_s: float = 15.0,
-        page_size: int = 10_000,
+        page_size: int = 5_000,
         holder: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,

@@ -55,17 +55,29 @@ class _RowTooLong(Exception):
     """The row is longer than `MAX_ROW_BYTES`."""
 
 
-def rows_of(source: BinaryIO, format: FileFormat) -> Iterator[Row | RowError]:  # noqa: A002 - the word for it
-    """Read a file's rows, leaving out empty lines. Raises `InvalidInput` where the file as a whole will not do."""
-    lines = _Lines(source)
-    return _csv_rows(lines) if format is FileFormat.CSV else _ndjson_rows(lines)
+def rows_of(
+    source: BinaryIO,
+    format: FileFormat,  # noqa: A002 - the word for it
+    *,
+    after_line: int = 0,
+) -> Iterator[Row | RowError]:
+    """Read a file's rows, leaving out empty lines. Raises `InvalidInput` where the file as a whole will not do.
+
+    Those that begin on lines up to `after_line` are passed over, most of them unread: an import that goes on in the
+    middle of a large file would else spend its time on what is done.
+    """
+    lines = _Lines(source, after_line)
+    rows = _csv_rows(lines) if format is FileFormat.CSV else _ndjson_rows(lines)
+    return (row for row in rows if row.line > after_line) if after_line else rows
 
 
 class _Lines:
     """Decoded lines, counted, and the raw facts about the row they belong to."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: BinaryIO, after: int = 0) -> None:
         self._source = source
+        self._after = after
+        self._put_back = b""
         self.number = 0
         self.first = 1
         self.valid = True
@@ -81,9 +93,21 @@ class _Lines:
         self.valid = True
         self._bytes = self._quotes = 0
 
+    def pass_over(self) -> None:
+        """Where a row begins, pass over the lines that are a row each and not wanted.
+
+        A line with a quote in it may be a part of a row, and one that is too long has more to it: those are read.
+        """
+        while self.number < self._after:
+            line = self._source.readline(MAX_ROW_BYTES)
+            if b'"' in line or not line.endswith(b"\n"):
+                self._put_back = line
+                return
+            self.number += 1
+
     def __next__(self) -> str:
         """Read a line. Raises `_RowTooLong`, having read past the line, and `InvalidInput` for UTF-16."""
-        line = self._source.readline(MAX_ROW_BYTES + 1)
+        line = self._line()
         if not line:
             raise StopIteration
         self.number += 1
@@ -101,6 +125,10 @@ class _Lines:
         except UnicodeDecodeError:
             self.valid = False
             return line.decode(errors="replace")
+
+    def _line(self) -> bytes:
+        line, self._put_back = self._put_back, b""
+        return line if line.endswith(b"\n") else line + self._source.readline(MAX_ROW_BYTES + 1 - len(line))
 
     @property
     def quote_is_open(self) -> bool:
@@ -132,6 +160,8 @@ def _csv_rows(lines: _Lines) -> Iterator[Row | RowError]:
 def _csv_records(lines: _Lines) -> Iterator[Sequence[str] | RowError]:
     reader = csv.reader(lines, strict=True)
     while True:
+        if lines.number:  # the first row names the columns
+            lines.pass_over()
         lines.begin_row()
         try:
             record = next(reader)

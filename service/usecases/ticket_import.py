@@ -114,7 +114,7 @@ class TicketImport:
         own any more.
         """
         finish = _Finish(self._tickets, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed, mark=mark)
-        rows = (item for item in rows_of(source, format) if item.line > after_line)
+        rows = rows_of(source, format, after_line=after_line)
         gather = partial(_gathered, rows, stops=on_error is OnError.ABORT)
         new, due = 0, BATCH
         for pending in _read_ahead(gather) if ahead else iter(gather, None):

@@ -39,6 +39,36 @@ def names(customers: Customers, text: str | None = None, sort: str = "id") -> li
     return [customer.name for customer in customers.page(CustomerFilter(text=text), PageRequest(sort=sort)).items]
 
 
+def test_a_whole_email_address_finds_its_customer_alone(customers: Customers) -> None:
+    make(customers, "Anna", "anna@x.org")
+    make(customers, "Joanna", "joanna@x.org")
+    assert names(customers, "ANNA@x.org") == ["Anna"]
+    assert names(customers, "nna@x.org") == ["Anna", "Joanna"]
+    assert names(customers, "nobody@x.org") == []
+
+
+@pytest.mark.parametrize("sort", ["id", "-id", "name", "-name", "email", "-created_at"])
+def test_a_search_looks_through_so_many_customers_for_a_page(
+    customers: Customers, monkeypatch: pytest.MonkeyPatch, sort: str
+) -> None:
+    monkeypatch.setattr("service.store.customers.LOOK", 5)
+    for n in range(23):
+        make(customers, "Ann" if n % 6 == 0 else "Bob", f"c{n * 7 % 23:02}@x.org")
+    found: list[str] = []
+    request, looked = PageRequest(sort=sort, limit=2), 0
+    while True:
+        page = customers.page(CustomerFilter(text="ann"), request)
+        looked += 1
+        found += [customer.email for customer in page.items]
+        if page.next is None:
+            break
+        assert not (page.total_is_exact and looked == 1), "eighteen have not been looked at"
+        request = PageRequest(sort=sort, limit=2, cursor=page.next)
+    everybody = customers.page(CustomerFilter(), PageRequest(sort=sort, limit=100)).items
+    assert found == [customer.email for customer in everybody if customer.name == "Ann"]
+    assert looked >= 23 // 5
+
+
 def sell(engine: Engine, customer_id: int, *, deleted: bool = False) -> None:
     run(
         engine,

@@ -23,23 +23,29 @@ def run(stage: Stage) -> Iterator[Row]:
     file = stage.servers.directory / "tickets.csv"
     lines = "".join(f"Printer {n} is on fire,Smoke comes out of it\n" for n in range(stage.plan.import_rows))
     file.write_text(f"subject,description\n{lines}")
+    few = stage.servers.directory / "one-ticket.csv"
+    few.write_text("subject,description\nPrinter is on fire,Smoke comes out of it\n")
     admin = Admin(stage.main_web.port)
     for _ in range(stage.plan.rounds):
-        rows[COMMAND].rounds.append(_by_command(stage, file))
+        rows[COMMAND].rounds.append(_by_command(stage, file, few))
         stage.show(rows[COMMAND])
         rows[HTTP].rounds.append(_over_http(stage, admin, file))
         stage.show(rows[HTTP])
     yield from rows.values()
 
 
-def _by_command(stage: Stage, file: Path) -> Round:
-    """Import with the command; its start counts."""
+def _by_command(stage: Stage, file: Path, few: Path) -> Round:
+    """Import with the command; its start counts, and is told apart by a dry run of next to nothing."""
+    log = stage.servers.directory / "import.log"
+    start_s = commands.run(["import", str(few), "--dry-run"], environ=stage.main.environ, log=log).seconds
     meter = stage.meter(stage.main_web, background=True)
     meter.start()
-    ran = commands.run(["import", str(file)], environ=stage.main.environ, log=stage.servers.directory / "import.log")
+    ran = commands.run(["import", str(file)], environ=stage.main.environ, log=log)
     meter.pause()
     meter.belongs("command", ran.cpu_s)
-    return meter.round(ran.seconds, stage.plan.import_rows, extra={"peak_mib": ran.peak_mib})
+    steady = stage.plan.import_rows / max(ran.seconds - start_s, 0.001)
+    extra = {"peak_mib": ran.peak_mib, "start_s": start_s, "after_start_per_s": steady}
+    return meter.round(ran.seconds, stage.plan.import_rows, extra=extra)
 
 
 def _over_http(stage: Stage, admin: Admin, file: Path) -> Round:

@@ -7,37 +7,50 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from scripts.benchmark import commands
+from scripts.benchmark.drift import plant
 from scripts.benchmark.figures import Round, Row
-from scripts.benchmark.names import MEMORY, RECONCILE
+from scripts.benchmark.names import DRIFT, MEMORY, NO_DRIFT, RECONCILE
 from scripts.benchmark.scenarios.backlogs import site_of
+from scripts.benchmark.sites import Site
 from scripts.benchmark.stage import Stage
 from service.domain.model import Priority
 from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 
+_SHARE = 0.01
+
+
+class UnrepairedError(Exception):
+    """Say what a run left as it was."""
+
 
 def reconcile(stage: Stage) -> Iterator[Row]:
-    """Hold the largest queue against PostgreSQL, in a process of its own; nothing is wrong with it."""
+    """Hold the largest queue against PostgreSQL, in a process of its own: with nothing wrong, and with much wrong."""
     site = site_of(stage, stage.plan.large)
-    row = Row(scenario=RECONCILE, what="full run", unit="tickets")
-    for _ in range(stage.plan.rounds):
-        meter = stage.meter(None)
-        meter.start()
-        ran = commands.run(["reconcile", "--json"], environ=site.environ, log=stage.servers.directory / "reconcile.log")
-        meter.pause()
-        meter.belongs("command", ran.cpu_s)
-        run = json.loads(ran.said)
-        took_s = (
-            datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])
-        ).total_seconds()
-        extra = {
-            "peak_mib": ran.peak_mib,
-            "with_start_s": ran.seconds,
-            "repaired": float(sum(run["repaired"].values())),
-        }
-        row.rounds.append(meter.round(took_s, stage.plan.large, extra=extra))
-        stage.show(row)
-    yield row
+    rows = {what: Row(scenario=RECONCILE, what=what, unit="tickets") for what in (NO_DRIFT, DRIFT)}
+    for number in range(stage.plan.rounds):
+        rows[NO_DRIFT].rounds.append(_run(stage, site))
+        stage.show(rows[NO_DRIFT])
+        planted = plant(site, share=_SHARE, seed=number)
+        found = _run(stage, site)
+        if found.extra["repaired"] < 4 * planted:
+            raise UnrepairedError(f"{4 * planted:,} were wrong, {found.extra['repaired']:,.0f} were repaired")
+        rows[DRIFT].rounds.append(found)
+        stage.show(rows[DRIFT])
+    yield from rows.values()
+
+
+def _run(stage: Stage, site: Site) -> Round:
+    """Run once, timed by the run's own record; the command's start is told apart."""
+    meter = stage.meter(None)
+    meter.start()
+    ran = commands.run(["reconcile", "--json"], environ=site.environ, log=stage.servers.directory / "reconcile.log")
+    meter.pause()
+    meter.belongs("command", ran.cpu_s)
+    run = json.loads(ran.said)
+    took = datetime.fromisoformat(run["finished_at"]) - datetime.fromisoformat(run["started_at"])
+    extra = {"peak_mib": ran.peak_mib, "with_start_s": ran.seconds, "repaired": float(sum(run["repaired"].values()))}
+    return meter.round(took.total_seconds(), stage.plan.large, extra=extra)
 
 
 def memory(stage: Stage) -> Iterator[Row]:

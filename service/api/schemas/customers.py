@@ -23,7 +23,7 @@ class CustomerPath(Input):
 
 
 class CustomerQuery(SortedPaging):
-    """Which customers to list, and which page of them."""
+    """Which customers to list, and which page of them. A whole email address as `q` finds its customer alone."""
 
     def wanted(self) -> CustomerFilter:
         """Say it in the use case's words."""

@@ -151,7 +151,7 @@ class CustomerChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerFilter:
-    """Which customers to list; `text` is looked for in name and email."""
+    """Which customers to list; `text` is looked for in name and email, but a whole address finds its customer alone."""
 
     text: str | None = None
 

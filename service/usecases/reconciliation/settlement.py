@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Set
+from itertools import chain
 
 from service.domain.errors import QueueUnavailable
 from service.domain.model import QueuedTicket
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import Drift, OpenTicket
+from service.usecases.reconciliation.batches import batches
 from service.usecases.reconciliation.marks import Marks
 from service.usecases.reconciliation.rebuild import Rebuild, Staged
 from service.usecases.reconciliation.repair import Repair
@@ -18,6 +20,9 @@ from service.usecases.reconciliation.second_look import SecondLook
 IN_PLACE = 1_000
 """Tickets one run moves in place. More of them, like disorder and what stands deep in a long queue, are mended by
 building the queue anew beside the live one, which costs a few seconds at a million and keeps nobody waiting."""
+
+LOOK_AT_ONCE = 2_000
+"""Candidates looked at again together: what is read of them takes several times the memory of what is remembered."""
 
 
 class Settlement:
@@ -99,24 +104,27 @@ class Settlement:
 
     def _confirm_missing(self, run: Run, marked: Mapping[int, OpenTicket], *, in_order: bool) -> Set[QueuedTicket]:
         """Keep what has been missing all the time: open in the same epoch, with the same priority."""
-        suspects = [QueuedTicket(ticket.id, ticket.priority) for ticket in marked.values()]
-        now = self._second_look.missing(suspects, in_order=in_order)
-        confirmed = [ticket for ticket_id, ticket in now.items() if ticket.epoch == marked[ticket_id].epoch]
-        for ticket in confirmed:
-            run.tally.aged(ticket.age_s)
-        run.tally.looked_again(Drift.MISSING, found=len(marked), confirmed=len(confirmed))
-        return {QueuedTicket(ticket.id, ticket.priority) for ticket in confirmed}
+        left: set[QueuedTicket] = set()
+        for some in batches(marked.values(), LOOK_AT_ONCE):
+            suspects = [QueuedTicket(ticket.id, ticket.priority) for ticket in some]
+            now = self._second_look.missing(suspects, in_order=in_order)
+            for ticket in [ticket for ticket_id, ticket in now.items() if ticket.epoch == marked[ticket_id].epoch]:
+                run.tally.aged(ticket.age_s)
+                left.add(QueuedTicket(ticket.id, ticket.priority))
+        run.tally.looked_again(Drift.MISSING, found=len(marked), confirmed=len(left))
+        return left
 
     def _confirm_phantoms(
         self, run: Run, marks: Marks, *, in_order: bool
     ) -> tuple[Set[QueuedTicket], Set[QueuedTicket]]:
-        suspects = [*marks.phantoms, *marks.misplaced]
-        phantoms, misplaced = map(set, self._second_look.phantoms(suspects, in_order=in_order))
-        run.tally.looked_again(Drift.PHANTOM, found=len(marks.phantoms), confirmed=len(phantoms & marks.phantoms))
-        run.tally.looked_again(
-            Drift.OUT_OF_ORDER, found=len(marks.misplaced), confirmed=len(misplaced & marks.misplaced)
-        )
-        return phantoms & marks.phantoms, misplaced & marks.misplaced
+        left: tuple[set[QueuedTicket], set[QueuedTicket]] = (set(), set())
+        for suspects in batches(chain(marks.phantoms, marks.misplaced), LOOK_AT_ONCE):
+            phantoms, misplaced = map(set, self._second_look.phantoms(suspects, in_order=in_order))
+            left[0].update(phantoms & marks.phantoms)
+            left[1].update(misplaced & marks.misplaced)
+        run.tally.looked_again(Drift.PHANTOM, found=len(marks.phantoms), confirmed=len(left[0]))
+        run.tally.looked_again(Drift.OUT_OF_ORDER, found=len(marks.misplaced), confirmed=len(left[1]))
+        return left
 
     def _check_trusted(self) -> None:
         if not self._queue.is_trusted():

@@ -17,6 +17,7 @@ from scripts.benchmark.names import (
     IDLE,
     IMPORT,
     MEMORY,
+    NO_DRIFT,
     PAGES,
     PGBENCH,
     RECONCILE,
@@ -45,7 +46,12 @@ def row(
 
 def reconciled(seconds: float, peak_mib: float, tickets: int = 1_000_000) -> Row:
     only = Round(seconds=seconds, count=tickets, extra={"peak_mib": peak_mib})
-    return Row(scenario=RECONCILE, what="full run", unit="tickets", rounds=[only])
+    return Row(scenario=RECONCILE, what=NO_DRIFT, unit="tickets", rounds=[only])
+
+
+def imported(seconds: float, rows: int = 200_000) -> Row:
+    only = Round(seconds=seconds, count=rows)
+    return Row(scenario=IMPORT, what="fairdeal import", unit="tickets", rounds=[only])
 
 
 def good() -> dict[str, Row]:
@@ -61,7 +67,7 @@ def good() -> dict[str, Row]:
         "small": row(SWEEP, on_backlog(SERVICE, 1_000), 1100, 4),
         "large": row(SWEEP, on_backlog(SERVICE, 1_000_000), 1000, 4),
         "page": row(PAGES, "list", 100, 1, p99_ms=49.9),
-        "import": row(IMPORT, "fairdeal import", 40_000, 0),
+        "import": imported(5.0),
         "memory": row(MEMORY, "lists", 0, 0, extra={"bytes_per_ticket": 10.0}),
         "reconcile": reconciled(3.0, 95.0),
     }
@@ -89,7 +95,7 @@ def test_figures_that_are_just_good_enough_meet_every_goal() -> None:
         ("empty", row(IDLE, EMPTY, 1999)),
         ("large", row(SWEEP, on_backlog(SERVICE, 1_000_000), 999, 4)),
         ("page", row(PAGES, "search", 100, 1, p99_ms=50.0)),
-        ("import", row(IMPORT, "over HTTP", 39_999, 0)),
+        ("import", imported(5.001)),
         ("memory", row(MEMORY, "lists", 0, 0, extra={"bytes_per_ticket": 10.1})),
         ("reconcile", reconciled(3.1, 95.0)),
         ("reconcile", reconciled(3.0, 96.0)),
