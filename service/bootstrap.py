@@ -29,6 +29,7 @@ from service.store.leases import PostgresLeases
 from service.store.measured import MeasuredAssignments
 from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
+from service.store.readings import Readings
 from service.store.reconciliations import PostgresReconciliations
 from service.store.situations import PostgresSituations
 from service.store.ticket_history import PostgresHistory
@@ -163,16 +164,17 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
     door = wire_sign_in(settings, engine)
     passwords = door.passwords
 
-    ticket_store = PostgresTickets(engine, targets=settings.targets)
-    history_store = PostgresHistory(engine)
+    readings = Readings(engine, connections.replica_engine, tell=meters.list_read)
+    ticket_store = PostgresTickets(engine, readings=readings, targets=settings.targets)
+    history_store = PostgresHistory(engine, readings=readings)
     tickets = Tickets(store=ticket_store, queue=queue, places=places)
     assignments = Assignments(store=assignment_store, queue=queue, places=places)
     lifecycle = Lifecycle(store=assignment_store, queue=queue, places=places)
-    user_store = PostgresUsers(engine)
+    user_store = PostgresUsers(engine, readings=readings)
     users = Users(store=user_store, queue=queue, places=places, passwords=passwords, ring=bell.ring)
-    agent_store = PostgresAgents(engine)
+    agent_store = PostgresAgents(engine, readings=readings)
     agents = Agents(store=agent_store, queue=queue, places=places, passwords=passwords, ring=bell.ring)
-    customers = Customers(store=PostgresCustomers(engine))
+    customers = Customers(store=PostgresCustomers(engine, readings=readings))
     reconciler = Reconciler(
         queue=RedisTicketQueue(background_client, keys),
         audit=audit,
@@ -191,14 +193,7 @@ def build_container(settings: Settings, component: str = "cli") -> Container:
     queue_stats = QueueStats(queue=queue, audit=audit, store=PostgresBacklog(engine))
     health = Health(store=PostgresProbe(engine), queue=queue)
     operator_parts = wire_operations(
-        settings,
-        engine,
-        background_engine,
-        connections.job_client,
-        queue=queue,
-        audit=audit,
-        health=health,
-        leases=leases,
+        settings, connections, queue=queue, audit=audit, health=health, leases=leases, readings=readings
     )
     letters = wire_mails(settings, engine=engine, background_engine=background_engine, jobs=messages)
     hooks = wire_webhooks(settings, engine, messages)

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.redis_servers.address import Kind, parse
-from service.setting_values import DatabaseUrl, JobsRedisUrl, RedisUrl
+from service.setting_values import DatabaseUrl, JobsRedisUrl, RedisUrl, ReplicaUrl
 
 
 class DataSettings(BaseSettings):
@@ -33,6 +33,12 @@ class DataSettings(BaseSettings):
         description="What `DATABASE_URL` leads to: PostgreSQL itself (`none`), or a pooler that lends connections for "
         "a transaction each (`transaction`), such as PgBouncer: then no statement is prepared, and nothing kept in a "
         "session",
+    )
+    replica_database_url: ReplicaUrl | None = Field(
+        default=None,
+        description="A streaming replica of PostgreSQL (of several hosts, any); lists, searches, exports and charts "
+        "are read there while it keeps up, all else at `DATABASE_URL`",
+        examples=["postgresql://fairdeal:secret@replica.example:5432/fairdeal"],
     )
     redis_url: RedisUrl = Field(
         description="Redis or Valkey to use; `./scripts/run` starts an embedded Valkey when it is not given. "

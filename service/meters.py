@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.registry import Collector
 from prometheus_client.values import ValueClass
 
@@ -53,6 +53,13 @@ class Meters:
             "fairdeal_breaker_open", "Web processes that do not ask Redis, as it has failed them",
             registry=self.registry, multiprocess_mode="livesum",
         )  # fmt: skip
+        reads = Counter(
+            "fairdeal_list_reads",
+            "Lists, searches and charts read, by who answered",
+            ["server"],
+            registry=self.registry,
+        )
+        self.list_read: Callable[[str], None] = lambda server: reads.labels(server).inc()
         self._looks: list[Callable[[], None]] = []
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None

@@ -15,6 +15,7 @@ from service.domain.webhook_targets import parse_allowed
 from service.redis_servers.address import Kind, parse
 
 _DRIVER = "postgresql+psycopg2://"
+_THE_PRIMARY = "target_session_attrs=read-write"
 
 ALLOWED = "allowed"
 
@@ -55,6 +56,11 @@ def _database_url(value: str, info: ValidationInfo) -> str:
     raise ValueError("must look like postgresql://user:password@host:5432/name")
 
 
+def _replica_url(value: str, info: ValidationInfo) -> str:
+    """Accept the same; of several hosts, any that follows the primary is meant."""
+    return _database_url(value, info).replace(_THE_PRIMARY, "target_session_attrs=standby")
+
+
 def _with_hosts(rest: str) -> str:
     """Write several hosts as SQLAlchemy wants them; of several, the one that takes writes is the one meant."""
     authority, slash, path = rest.partition("/")
@@ -64,7 +70,7 @@ def _with_hosts(rest: str) -> str:
     name, _, query = path.partition("?")
     options = [f"host={host.strip()}" for host in hosts.split(",")] + ([query] if query else [])
     if "target_session_attrs=" not in query:
-        options.append("target_session_attrs=read-write")
+        options.append(_THE_PRIMARY)
     return f"{_DRIVER}{account}{at}{slash}{name}?{'&'.join(options)}"
 
 
@@ -130,6 +136,7 @@ def _collector_url(value: str) -> str:
 
 SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+ReplicaUrl = Annotated[str, AfterValidator(_replica_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 JobsRedisUrl = Annotated[str, AfterValidator(_jobs_redis_url)]
 QueuePrefix = Annotated[str, AfterValidator(_queue_prefix)]

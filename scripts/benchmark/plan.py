@@ -29,6 +29,6 @@ class Plan:
 def quick(plan: Plan) -> Plan:
     """Make it small, to see that everything works: the figures are rough."""
     return Plan(
-        rounds=min(plan.rounds, 1), seconds=min(plan.seconds, 1.0), levels=(32, 256), seats=300, agents=1_024,
-        sweep=(1_000, 10_000), sweep_batches=4, large=20_000, import_rows=20_000,
+        rounds=min(plan.rounds, 1), seconds=min(plan.seconds, 0.5), levels=(32, 256), seats=300, agents=1_024,
+        sweep=(1_000, 10_000), sweep_batches=3, large=20_000, import_rows=20_000,
     )  # fmt: skip

@@ -94,13 +94,22 @@ def _delay_commits(connection: Any, _record: object) -> None:
     connection.autocommit = before
 
 
+def _with_gathered_claims() -> None:
+    from scripts.benchmark.gathered import Gathered
+    from service.store import arbiter
+
+    vars(arbiter)["PREPARED_CLAIM"] = Gathered(arbiter.PREPARED_CLAIM)
+
+
 VARIANTS: Mapping[str, Variant] = {
     "token-cache": Variant("otherwise: every token is verified on every request", _without_token_cache),
     "prepared-statements": Variant("otherwise: none, as behind a pooler", environ={"DATABASE_POOLER": "transaction"}),
-    "pinning": Variant("otherwise: web processes go from core to core", environ={"PIN_WORKERS": "false"}),
+    "pinning": Variant("otherwise: each web process stays on a core of its own", environ={"PIN_WORKERS": "true"}),
     "connection-pools": Variant("otherwise: every use of PostgreSQL makes a connection", _without_pools),
     "json": Variant("otherwise: by the standard library", _with_json_of_the_standard_library),
     "group-commit": Variant(f"otherwise: commit_delay of {COMMIT_DELAY_US} us", _with_group_commit),
+    "gathered-claims": Variant("otherwise: claims that wait share a transaction", _with_gathered_claims),
+    "threads": Variant("otherwise: 8 threads in each web process", environ={"WEB_THREADS": "8"}),
 }
 
 

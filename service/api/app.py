@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from flask_openapi3.blueprint import APIBlueprint
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import BaseConverter, ValidationError
+from werkzeug.routing import BaseConverter
 
 from service.api import access, documents, errors, telemetry, tokens, traces
 from service.api.dialects import (
@@ -35,7 +35,7 @@ from service.api.resources import (
     webhooks,
 )
 from service.api.resources import tokens as token_routes
-from service.api.schemas.fields import MAX_ID
+from service.api.schemas.fields import MAX_ID, counting_to
 from service.api.services import EXTENSION, Services
 
 RESOURCES: tuple[APIBlueprint, ...] = (
@@ -67,16 +67,17 @@ RESOURCES: tuple[APIBlueprint, ...] = (
 
 
 class IdConverter(BaseConverter):
-    """Match ids in paths: nothing else is a path of ours, so that `/api/tickets/fetch` is never taken for a ticket."""
+    """Match ids in paths: nothing else is a path of ours, so that `/api/tickets/fetch` is never taken for a ticket.
 
-    regex = "[1-9][0-9]{0,18}"
+    The pattern matches no number that is too large. Were that left to `to_python`, werkzeug would answer such a path by
+    405: the rules of other methods count as matching before anything is converted.
+    """
+
+    regex = counting_to(MAX_ID)
 
     def to_python(self, value: str) -> int:
-        """Read the id. Raises `ValidationError` for the few that fit the pattern but no 64-bit integer."""
-        number = int(value)
-        if number > MAX_ID:
-            raise ValidationError
-        return number
+        """Read the id."""
+        return int(value)
 
 
 def create_app(services: Services) -> Api:

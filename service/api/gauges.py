@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.api.job_gauges import job_metrics
@@ -105,6 +105,8 @@ def _reconciliations(figures: ReconciliationFigures) -> Iterator[Metric]:
     )
     yield _by("drift_found_last_day", "Differences found between queue and PostgreSQL", "kind", found)
     yield _by("drift_repaired_last_day", "Differences repaired", "kind", repaired)
+    yield _counter("drift_found", "Differences found between queue and PostgreSQL", figures.found_ever)
+    yield _counter("drift_repaired", "Differences repaired", figures.repaired_ever)
     runs = {status.value: figures.runs.get(status, 0) for status in RunStatus}
     yield _by("reconciliations_last_day", "Runs of the reconciler", "status", runs)
     if figures.last_done_s is not None:
@@ -136,6 +138,14 @@ def _dispatch(day: DispatchDay) -> Iterator[Metric]:
     if day.mean_wait_s is not None:
         waits = {"mean": day.mean_wait_s, "longest": day.waits.longest_ms / 1_000}
         yield _by("dispatch_wait_seconds_last_day", "From a ticket's opening until it was given", "which", waits)
+
+
+def _counter(name: str, about: str, totals: Mapping[str, int]) -> Metric:
+    """Show every kind of drift, those that have not been seen too: a rate needs a zero to rise from."""
+    family = CounterMetricFamily(f"fairdeal_{name}", about, labels=["kind"])
+    for kind in Drift:
+        family.add_metric([kind.value], totals.get(kind.value, 0))
+    return family
 
 
 def _one(name: str, about: str, value: float) -> Metric:

@@ -25,7 +25,7 @@ def make_client(url: str, *, timeout_ms: int, text: bool, key: str | None = None
     `ValueError` for a bad address, or a Cluster's without a key.
     """
     address = parse(url)
-    waits = _waits(timeout_ms)
+    waits = short_waits(timeout_ms=timeout_ms)
     usual: dict[str, Any] = {**waits, "max_connections": MAX_CONNECTIONS, "health_check_interval": 0}
     if text:
         usual |= {"decode_responses": True, "encoding_errors": "backslashreplace"}
@@ -38,7 +38,8 @@ def make_client(url: str, *, timeout_ms: int, text: bool, key: str | None = None
     return OneTryRedis.from_url(url, **usual)
 
 
-def _waits(timeout_ms: int) -> dict[str, Any]:
+def short_waits(*, timeout_ms: int) -> dict[str, Any]:
+    """Say, for redis-py, how long to wait, and that nothing is repeated."""
     return {
         "socket_timeout": timeout_ms / 1000,
         "socket_connect_timeout": timeout_ms / 1000,

@@ -15,6 +15,7 @@ from service.domain.model import Agent, Availability, Level, Page, QueuedTicket,
 from service.store import rows
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
+from service.store.readings import Readings
 from service.store.tables import agents, users
 from service.store.uniqueness import taken_values_as_facts
 from service.store.users import USERNAME_KEY, create_user, lock_user, matching, plain, user_values, write_user
@@ -92,8 +93,10 @@ def _check_capacity(connection: Connection, agent_id: int, capacity: int) -> Non
 class PostgresAgents:
     """Keep agents in PostgreSQL."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, readings: Readings | None = None) -> None:
+        """Read lists by `readings`."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
 
     def create(self, draft: AgentDraft) -> Agent:
         """Write the user and the profile."""
@@ -129,8 +132,8 @@ class PostgresAgents:
 
     def page(self, wanted: AgentFilter, request: PageRequest) -> Page[Agent]:
         """List agents by keyset."""
-        with statement(self._engine) as connection:
-            return keyset_page(
+        return self._readings.read(
+            lambda connection: keyset_page(
                 connection,
                 select=_filtered(wanted),
                 columns=_SORT_KEYS,
@@ -138,6 +141,7 @@ class PostgresAgents:
                 request=request,
                 build=lambda row: agent_from(row._mapping),
             )
+        )
 
     def update(self, agent_id: int, changes: AgentChanges, *, actor_id: int | None) -> StoredAgent:
         """Change the user, then the profile."""

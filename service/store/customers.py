@@ -10,6 +10,7 @@ from service.domain.errors import Conflict, NotFound
 from service.domain.model import Customer, Page
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
+from service.store.readings import Readings
 from service.store.rows import MAX_BIGINT, NOW, existing_id
 from service.store.tables import archived_tickets, customers, tickets
 from service.store.uniqueness import taken_values_as_facts
@@ -44,11 +45,32 @@ def _addressed(connection: Connection, words: str) -> int | None:
     return found
 
 
+def _page(connection: Connection, wanted: CustomerFilter, request: PageRequest) -> Page[Customer]:
+    query = everybody = select(*_COLUMNS)
+    among = None
+    if wanted.text and (addressed := _addressed(connection, wanted.text)):
+        query = everybody.where(customers.c.id == addressed)
+    elif wanted.text:
+        query, among = everybody.where(_named(wanted.text)), everybody
+    return keyset_page(
+        connection,
+        select=query,
+        columns=SORT_KEYS,
+        id_column=customers.c.id,
+        request=request,
+        build=lambda row: Customer(**row._mapping),
+        among=among,
+        look=LOOK,
+    )
+
+
 class PostgresCustomers:
     """Keep customers in PostgreSQL."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, readings: Readings | None = None) -> None:
+        """Read lists by `readings`."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
 
     def create(self, draft: CustomerDraft) -> Customer:
         """Write a customer."""
@@ -67,23 +89,7 @@ class PostgresCustomers:
 
     def page(self, wanted: CustomerFilter, request: PageRequest) -> Page[Customer]:
         """List customers by keyset."""
-        query = everybody = select(*_COLUMNS)
-        among = None
-        with statement(self._engine) as connection:
-            if wanted.text and (addressed := _addressed(connection, wanted.text)):
-                query = everybody.where(customers.c.id == addressed)
-            elif wanted.text:
-                query, among = everybody.where(_named(wanted.text)), everybody
-            return keyset_page(
-                connection,
-                select=query,
-                columns=SORT_KEYS,
-                id_column=customers.c.id,
-                request=request,
-                build=lambda row: Customer(**row._mapping),
-                among=among,
-                look=LOOK,
-            )
+        return self._readings.read(lambda connection: _page(connection, wanted, request))
 
     def update(self, customer_id: int, changes: CustomerChanges) -> Customer:
         """Change a customer by one statement."""

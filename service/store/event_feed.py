@@ -8,17 +8,17 @@ readers up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from service.domain.model import TicketEvent
 from service.store import rows
 
-_NAMES = ", ".join(column.name for column in rows.EVENT_COLUMNS)
+_COLUMNS = tuple(column.name for column in rows.EVENT_COLUMNS)
+_NAMES = ", ".join(_COLUMNS)
 
 # A reader that is new begins with the first line that names its transaction.
 # Looked for first: to insert beside a cursor that another reader is moving would be to wait for that reader.
@@ -32,13 +32,35 @@ LOCK = text("""
 SELECT CAST(xact AS text) AS xact, event_id FROM event_cursors WHERE reader = :reader FOR UPDATE SKIP LOCKED
 """)
 
-PAGE = text(f"""
-SELECT {_NAMES}, CAST(xact AS text) AS xact
-FROM ticket_events
-WHERE (xact, id) > (CAST(CAST(:xact AS text) AS xid8), :event_id)
-  AND xact < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY ticket_events.xact, id LIMIT :limit
-""")  # noqa: S608 - the columns are our own names
+# A page that was cut short leaves its last transaction for the next time, unless that one fills it. Of the lines that
+# nobody `wants` the last alone is told, for it says how far the page goes.
+_PAGE = """
+WITH page AS MATERIALIZED (
+    SELECT {names}, xact FROM ticket_events
+    WHERE (xact, id) > (CAST(CAST(:xact AS text) AS xid8), :event_id)
+      AND xact < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY ticket_events.xact, id LIMIT :limit
+),
+ends AS (
+    SELECT (SELECT xact FROM page ORDER BY page.xact, id LIMIT 1) AS first,
+           (SELECT xact FROM page ORDER BY page.xact DESC, id DESC LIMIT 1) AS last,
+           (SELECT count(*) FROM page) AS count
+),
+whole AS (
+    SELECT page.*, row_number() OVER (ORDER BY page.xact DESC, id DESC) AS place, count(*) OVER () AS read
+    FROM page, ends WHERE ends.count < :limit OR ends.first = ends.last OR page.xact <> ends.last
+)
+SELECT {names}, CAST(xact AS text) AS xact, read, {wanted} AS is_wanted
+FROM whole e WHERE place = 1 OR {wanted} ORDER BY e.xact, id
+"""
+
+
+def page_of(wanted: str) -> TextClause:
+    """Word the reading of lines `e` that meet a condition, which may look at `whole`, all lines of the page."""
+    return text(_PAGE.format(names=_NAMES, wanted=f"({wanted})"))
+
+
+EVERY_LINE = page_of("true")
 
 # Not EXISTS: the planner, which takes a third of all lines to be news, would look for one by reading the whole history.
 # In the index's order the first line behind the cursor is the answer.
@@ -68,27 +90,34 @@ class Transaction:
     events: tuple[TicketEvent, ...]
 
 
-def read_on(connection: Connection, reader: str, *, limit: int) -> list[Transaction]:
+def read_on(connection: Connection, reader: str, *, limit: int, page: TextClause = EVERY_LINE) -> list[Transaction]:
     """Read the next lines, `limit` at most, and move the reader's cursor behind them, all in the caller's transaction.
 
     What the caller writes of them in the same transaction is therefore written once, whatever breaks. Nothing is read
     while another transaction reads for the same reader. A transaction's lines come together unless they are more than
-    `limit`.
+    `limit`. With a `page` of `page_of`, the cursor moves behind all lines, and those wanted are returned.
     """
+    return read_on_and_count(connection, reader, limit=limit, page=page)[0]
+
+
+def read_on_and_count(
+    connection: Connection, reader: str, *, limit: int, page: TextClause = EVERY_LINE
+) -> tuple[list[Transaction], int]:
+    """Read on as `read_on` does, and say how many lines that were, those that nobody wants included."""
     connection.execute(BEGIN, {"reader": reader})
     cursor = connection.execute(LOCK, {"reader": reader}).one_or_none()
     if cursor is None:
-        return []
-    page = connection.execute(PAGE, {"xact": cursor.xact, "event_id": cursor.event_id, "limit": limit}).all()
-    if not page:
-        return []
-    whole = _whole_transactions(page, limit)
-    last = whole[-1]
+        return [], 0
+    found = connection.execute(page, {"xact": cursor.xact, "event_id": cursor.event_id, "limit": limit}).all()
+    if not found:
+        return [], 0
+    last = found[-1]
     connection.execute(ADVANCE, {"reader": reader, "xact": last.xact, "event_id": last.id})
+    wanted = [row for row in found if row.is_wanted]
     return [
         Transaction(xact=int(xact), events=tuple(_event(row) for row in group))
-        for xact, group in groupby(whole, key=lambda row: row.xact)
-    ]
+        for xact, group in groupby(wanted, key=lambda row: row.xact)
+    ], last.read
 
 
 def has_news(connection: Connection, reader: str) -> bool:
@@ -106,12 +135,5 @@ def skip_to(connection: Connection, reader: str, xact: int | str) -> None:
         connection.execute(SKIP, {"reader": reader, "xact": str(xact)})
 
 
-def _whole_transactions(page: Sequence[Row[Any]], limit: int) -> Sequence[Row[Any]]:
-    """Leave the last transaction for the next time if the page may have cut it short; it may fill the page alone."""
-    if len(page) < limit or page[0].xact == page[-1].xact:
-        return page
-    return [row for row in page if row.xact != page[-1].xact]
-
-
 def _event(row: Row[Any]) -> TicketEvent:
-    return rows.event({name: value for name, value in row._mapping.items() if name != "xact"})
+    return rows.event({name: row._mapping[name] for name in _COLUMNS})

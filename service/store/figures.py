@@ -36,6 +36,7 @@ SELECT status, count(*) AS runs,
 FROM ({RECENT}) AS run GROUP BY status
 """)  # noqa: S608 - the text is our own
 
+TOTALS = text("SELECT what, kind, total FROM drift_totals")
 
 MAILS = text("""
 SELECT state, count(*) AS mails,
@@ -69,9 +70,12 @@ class PostgresFigures:
         with statement(self._engine) as connection:
             kinds = connection.execute(KINDS).all()
             runs = connection.execute(RUNS).all()
+            totals = connection.execute(TOTALS).all()
         return ReconciliationFigures(
             found={row.kind: row.total for row in kinds if row.what == "found"},
             repaired={row.kind: row.total for row in kinds if row.what == "repaired"},
+            found_ever={row.kind: row.total for row in totals if row.what == "found"},
+            repaired_ever={row.kind: row.total for row in totals if row.what == "repaired"},
             runs={row.status: row.runs for row in runs},
             last_done_s=next((row.last_s for row in runs if row.status == "done"), None),
         )

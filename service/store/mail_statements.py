@@ -9,10 +9,26 @@ from __future__ import annotations
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from service.domain.model import Cause
+from service.domain.notices import NoticeKind
+from service.store.event_feed import page_of
+
 _AGO = "now() - CAST(:silent_s AS double precision) * interval '1 second'"
 
 DUE = text("SELECT EXISTS (SELECT FROM mails WHERE state = 'waiting' AND next_try_at <= now())")
 LEFT = text(f"SELECT EXISTS (SELECT FROM mails WHERE state = 'sending' AND taken_at < {_AGO})")  # noqa: S608 - our own
+
+# Most of the history is what agents do themselves, and most of that fetches: those lines are passed over unread. Whom
+# the others concern, `service.domain.notices` says; no line may be left out here that concerns anybody by those rules.
+WANTED = page_of(f"""CASE WHEN e.cause = '{Cause.FETCH}' AND e.from_status = 'open' THEN e.agent_id IN (
+    SELECT u.id FROM (SELECT DISTINCT agent_id FROM whole WHERE cause = '{Cause.FETCH}') f
+    JOIN users u ON u.id = f.agent_id AND u.is_active AND u.deleted_at IS NULL AND u.email <> ''
+    LEFT JOIN notification_preferences p ON p.user_id = u.id
+    WHERE '{NoticeKind.FETCHED}' <> ALL (coalesce(p.muted, '{{}}'))
+) ELSE e.cause = '{Cause.FETCH}'
+       OR coalesce(e.agent_id <> coalesce(e.actor_id, 0), false)
+       OR coalesce(e.from_agent_id <> coalesce(e.actor_id, 0), false)
+END""")  # noqa: S608 - our own
 
 WRITE = text("""
 INSERT INTO mails (user_id, kind, event_id, happened_at, lines, attempts_allowed)

@@ -11,7 +11,7 @@ from service.domain.model import Cause, Page, Priority, TicketEvent, TicketStatu
 from service.domain.notices import Notice, NoticeKind, plan
 from service.store import mail_statements as say
 from service.store.engine import statement, transaction
-from service.store.event_feed import has_news, read_on
+from service.store.event_feed import has_news, read_on_and_count
 from service.store.paging import keyset_page
 from service.store.rows import MAX_BIGINT
 from service.store.tables import mails
@@ -28,6 +28,9 @@ from service.usecases.ports.paging import PageRequest
 
 READER = "mails"
 
+PASSED_OVER, PASSES = 5_000, 4
+"""Lines passed over at once, and how often at one look: what is left then has its turn a second later."""
+
 SORT_KEYS = {"id": mails.c.id, "created_at": mails.c.created_at}
 
 
@@ -38,23 +41,38 @@ class PostgresMails:
         self._engine = engine
 
     def is_wanted(self, *, silent_s: float) -> bool:
-        """Look at three indexes, of which two are nearly always empty."""
+        """Look at three indexes, of which two are nearly always empty, and at the news, if there is any."""
         with statement(self._engine) as connection:
-            return bool(
+            if (
                 connection.execute(say.DUE).scalar_one()
                 or connection.execute(say.LEFT, {"silent_s": silent_s}).scalar_one()
-                or has_news(connection, READER)
-            )
+            ):
+                return True
+            if not has_news(connection, READER):
+                return False
+        for _ in range(PASSES):
+            wanted, count = self._look_on()
+            if wanted or count < PASSED_OVER:
+                return wanted
+        return False
+
+    def _look_on(self) -> tuple[bool, int]:
+        """Say whether the next lines of the history concern anybody; move the cursor behind them where they do not."""
+        with transaction(self._engine) as connection:
+            wanted, count = read_on_and_count(connection, READER, limit=PASSED_OVER, page=say.WANTED)
+            if wanted:
+                connection.rollback()
+        return bool(wanted), count
 
     def plan(self, *, limit: int, attempts_allowed: int, fresh_s: float) -> int:
         """Read, plan and write in one transaction."""
         with transaction(self._engine) as connection:
-            events = [event for each in read_on(connection, READER, limit=limit) for event in each.events]
-            notices = plan(events)
+            found, count = read_on_and_count(connection, READER, limit=limit, page=say.WANTED)
+            notices = plan(event for each in found for event in each.events)
             if notices:
                 values = {"attempts_allowed": attempts_allowed, "fresh_s": fresh_s, "notices": _written(notices)}
                 connection.execute(say.WRITE, values)
-        return len(events)
+        return count
 
     def settle_abandoned(self, *, silent_s: float) -> tuple[int, int]:
         """Settle by two statements, each of which commits by itself."""

@@ -50,7 +50,11 @@ CHANGED_SINCE = text("""
 SELECT id FROM tickets WHERE id = ANY (CAST(:ids AS bigint[])) AND updated_at >= CAST(:since AS timestamptz)
 """)
 
-EPOCHS = text("SELECT id, epoch FROM tickets WHERE id = ANY (CAST(:ids AS bigint[]))")
+EPOCHS = text("""
+SELECT id, epoch FROM tickets WHERE id = ANY (CAST(:ids AS bigint[]))
+UNION ALL
+SELECT id, epoch FROM archived_tickets WHERE id = ANY (CAST(:ids AS bigint[]))
+""")
 
 HELD = text("""
 SELECT agent_id, array_agg(id) AS ids FROM tickets

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, text
+from sqlalchemy import Connection, Engine, RowMapping, text
 
 from service.domain.model import Priority
 from service.store.engine import statement
+from service.store.readings import Readings
 from service.usecases.ports.operations import Bucket, LoadStep, Pace, Reading
 
 SETTLED_S = 10
@@ -128,8 +129,10 @@ _RATES = ("created", "assigned", "sold", "resolved", "returned")
 class PostgresSamples:
     """Keep figures over time in PostgreSQL."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, readings: Readings | None = None) -> None:
+        """Read charts by `readings`."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
 
     def keep(self, reading: Reading) -> float:
         """Insert the minute's row. The first counts nothing: it only says from when on there is something to count."""
@@ -151,12 +154,15 @@ class PostgresSamples:
     def buckets(self, *, last_s: int, bucket_s: int) -> Sequence[Bucket]:
         """Sum up some 1,440 rows at the most for a day, 2,160 for a quarter."""
         values = {"last_s": last_s, "bucket_s": bucket_s}
-        with statement(self._engine) as connection:
+
+        def read(connection: Connection) -> Sequence[Bucket]:
             rows = connection.execute(BUCKETS, values).mappings().all()
             drift: dict[tuple[datetime, str], dict[str, int]] = defaultdict(dict)
             for row in connection.execute(DRIFT, values):
                 drift[row.bucket, row.what][row.kind] = row.total
-        return [_bucket(row, drift) for row in rows]
+            return [_bucket(row, drift) for row in rows]
+
+        return self._readings.read(read)
 
     def moment(self) -> datetime:
         """Ask for the time."""

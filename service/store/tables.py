@@ -257,6 +257,16 @@ reconciliations = Table(
 
 Index("reconciliations_finished_at_idx", reconciliations.c.finished_at)
 
+drift_totals = Table(
+    "drift_totals",
+    metadata,
+    Column("what", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("total", BigInteger, nullable=False),
+    one_of("what", "found", "repaired"),
+)
+"""What all runs together found and repaired, by kind. Kept by a trigger on their records, which are thinned out."""
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

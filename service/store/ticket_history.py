@@ -13,6 +13,7 @@ from service.domain.model import Cause, Page, TicketEvent
 from service.store import archive_reads, moves, rows
 from service.store.engine import statement
 from service.store.paging import keyset_page
+from service.store.readings import Readings
 from service.store.tables import archived_ticket_events, ticket_events
 from service.usecases.ports.history import StateChanges
 from service.usecases.ports.paging import PageRequest
@@ -21,8 +22,10 @@ from service.usecases.ports.paging import PageRequest
 class PostgresHistory:
     """Read what happened, and add to it what somebody has to say."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, readings: Readings | None = None) -> None:
+        """Read lists by `readings`."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
 
     def has_had(self, ticket_id: int, agent_id: int) -> bool:
         """Look for an event of the ticket that names the agent: every holder came by one."""
@@ -52,29 +55,31 @@ class PostgresHistory:
             .where(events.ticket_id == ticket_id, events.cause.not_in([cause.value for cause in QUIET]))
             .order_by(events.id)
         )
-        with statement(self._engine) as connection:
+
+        def read(connection: Connection) -> StateChanges:
             found = [rows.event(row) for row in connection.execute(query).mappings()]
             if not found:
                 found = _archived_changes(connection, ticket_id)
-            now = connection.execute(select(rows.NOW)).scalar_one()
-        return StateChanges(events=found, now=now)
+            return StateChanges(events=found, now=connection.execute(select(rows.NOW)).scalar_one())
+
+        return self._readings.read(read)
 
     def of_agent(self, agent_id: int, request: PageRequest) -> Page[TicketEvent]:
         """Merge the events that name the agent with those by which another agent got the ticket from them."""
         found = archive_reads.lines_anywhere(
             lambda events: events.agent_id == agent_id, lambda events: events.from_agent_id == agent_id
         )
-        with statement(self._engine) as connection:
-            return _lines(connection, request, select(found), found.c.id)
+        return self._readings.read(lambda connection: _lines(connection, request, select(found), found.c.id))
 
     def notes(self, ticket_id: int, request: PageRequest) -> Page[TicketEvent]:
         """List a ticket's events that are notes."""
-        with statement(self._engine) as connection:
-            return lines_page(
+        return self._readings.read(
+            lambda connection: lines_page(
                 connection,
                 request,
                 lambda events: and_(events.ticket_id == ticket_id, events.cause == Cause.NOTE.value),
             )
+        )
 
 
 def lines_page(

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    Table,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from service.domain.errors import AlreadyExists
 from service.domain.model import HELD, Cause, Page, Ticket, TicketEvent, TicketStatus
@@ -15,6 +28,7 @@ from service.domain.service_levels import DEFAULT_TARGETS, Targets
 from service.store import archive_reads, import_jobs, imports, moves, rows
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
+from service.store.readings import Readings
 from service.store.tables import ticket_events, tickets
 from service.store.ticket_filter import filtered, found_among, how_to_find, is_of_a_time, looked_through, parts, source
 from service.store.ticket_history import lines_page
@@ -74,9 +88,10 @@ def sort_keys(among: Table, *, by_time: bool) -> dict[str, ColumnElement[Any]]:
 class PostgresTickets:
     """Keep tickets in PostgreSQL."""
 
-    def __init__(self, engine: Engine, *, targets: Targets = DEFAULT_TARGETS) -> None:
-        """`targets` say which tickets are overdue."""
+    def __init__(self, engine: Engine, *, readings: Readings | None = None, targets: Targets = DEFAULT_TARGETS) -> None:
+        """Read lists by `readings`; `targets` say which tickets are overdue."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
         self._targets = targets
 
     def create(
@@ -142,8 +157,8 @@ class PostgresTickets:
     def page(self, wanted: TicketFilter, request: PageRequest) -> Page[Ticket]:
         """List tickets by keyset."""
         among, build = source(wanted), _builder(wanted)
-        with statement(self._engine) as connection:
-            return keyset_page(
+        return self._readings.read(
+            lambda connection: keyset_page(
                 connection,
                 select=found_among(wanted, self._targets, sort=request.sort),
                 columns=sort_keys(among, by_time=is_of_a_time(wanted)),
@@ -155,6 +170,7 @@ class PostgresTickets:
                 find=how_to_find(wanted, sort=request.sort),
                 parts=parts(wanted, sort=request.sort),
             )
+        )
 
     def count(self, wanted: TicketFilter) -> TicketCount:
         """Count in one snapshot."""
@@ -166,8 +182,7 @@ class PostgresTickets:
         query = filtered(wanted, self._targets).with_only_columns(
             rows.NOW.label("at"), holders.label("holders"), *columns, maintain_column_froms=True
         )
-        with statement(self._engine) as connection:
-            row = connection.execute(query).mappings().one()
+        row = self._readings.read(lambda connection: connection.execute(query).mappings().one())
         by_status = {status: int(row[status.value]) for status in TicketStatus}
         return TicketCount(by_status=by_status, holders=row["holders"], at=row["at"])
 
@@ -177,8 +192,8 @@ class PostgresTickets:
         query = filtered(wanted, self._targets).order_by(ids).limit(size)
         last_id, more = 0, True
         while more:
-            with statement(self._engine) as connection:
-                found = connection.execute(query.where(ids > last_id)).mappings().all()
+            following = query.where(ids > last_id)
+            found = self._readings.read(partial(_all, query=following))
             more = len(found) == size
             if found:
                 last_id = found[-1]["id"]
@@ -239,8 +254,13 @@ class PostgresTickets:
 
     def history(self, ticket_id: int, request: PageRequest) -> Page[TicketEvent]:
         """List a ticket's events by keyset."""
-        with statement(self._engine) as connection:
-            return lines_page(connection, request, lambda events: events.ticket_id == ticket_id)
+        return self._readings.read(
+            lambda connection: lines_page(connection, request, lambda events: events.ticket_id == ticket_id)
+        )
+
+
+def _all(connection: Connection, query: Select[Any]) -> Sequence[RowMapping]:
+    return connection.execute(query).mappings().all()
 
 
 def _builder(wanted: TicketFilter) -> Callable[[Mapping[Any, Any]], Ticket]:

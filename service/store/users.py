@@ -31,6 +31,7 @@ from service.domain.errors import Conflict, NotFound
 from service.domain.model import Cause, Page, QueuedTicket, Role, User
 from service.store.engine import statement, transaction
 from service.store.paging import keyset_page
+from service.store.readings import Readings
 from service.store.returns import return_all
 from service.store.rows import MAX_BIGINT, NOW, existing_id
 from service.store.tables import agents, sessions, users
@@ -157,8 +158,10 @@ def _end_sessions(connection: Connection, user_id: int) -> None:
 class PostgresUsers:
     """Keep users in PostgreSQL."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, readings: Readings | None = None) -> None:
+        """Read lists by `readings`."""
         self._engine = engine
+        self._readings = readings or Readings(engine)
 
     def create(self, draft: UserDraft) -> User:
         """Write a user."""
@@ -182,8 +185,8 @@ class PostgresUsers:
 
     def page(self, wanted: UserFilter, request: PageRequest) -> Page[User]:
         """List users by keyset."""
-        with statement(self._engine) as connection:
-            return keyset_page(
+        return self._readings.read(
+            lambda connection: keyset_page(
                 connection,
                 select=_filtered(wanted),
                 columns={key: column for key, column in _SORT_KEYS.items() if wanted.with_emails or key != "email"},
@@ -191,6 +194,7 @@ class PostgresUsers:
                 request=request,
                 build=lambda row: user(row._mapping),
             )
+        )
 
     def update(self, user_id: int, changes: UserChanges, *, actor_id: int | None) -> Stored:
         """Change a user."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from service.domain.errors import FairdealError, InvalidInput, NotFound
+from service.domain.errors import FairdealError, InvalidInput, NotFound, TicketArchived
 from service.domain.model import Priority, Ticket
 from service.usecases.acts import assignment, reopening, taking_back
 from service.usecases.lifecycle import ItemResult, Lifecycle
@@ -57,8 +57,18 @@ class Bulk:
         return self._with_all(wanted, partial(taking_back, actor_id=actor_id, reason=reason))
 
     def reopen(self, wanted: Sequence[Seen], *, actor_id: int | None, reason: str = "") -> list[ItemResult]:
-        """Put each resolved or closed ticket back to its place in the queue. Raises `InvalidInput`."""
-        return self._with_all(wanted, partial(reopening, actor_id=actor_id, reason=reason))
+        """Put each resolved or closed ticket back to its place in the queue. Raises `InvalidInput`.
+
+        Those in the archive are fetched from there one by one: they are few, and one that is refused stays there.
+        """
+        results = self._with_all(wanted, partial(reopening, actor_id=actor_id, reason=reason))
+        reopen = partial(self._lifecycle.reopen, actor_id=actor_id, reason=reason)
+        return [
+            _tried(item.ticket_id, partial(reopen, expected_epoch=item.epoch))
+            if isinstance(result.error, TicketArchived)
+            else result
+            for item, result in zip(wanted, results, strict=True)
+        ]
 
     def delete(self, wanted: Sequence[Seen], *, actor_id: int | None) -> list[ItemResult]:
         """Delete each ticket; its history stays."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from service.domain.errors import FairdealError
 from service.usecases import doctor_checks as checks
+from service.usecases import doctor_groups as groups
 from service.usecases.doctor_checks import Finding, Level, Needs
 from service.usecases.ports.archive import SweepStates
-from service.usecases.ports.doctor import DatabaseLook, HostFacts, RedisLook
+from service.usecases.ports.doctor import (
+    DatabaseLook,
+    HostFacts,
+    RedisGroupLook,
+    RedisLook,
+    ReplicaLook,
+    SentinelFacts,
+)
 from service.usecases.ports.health import StoreProbe
 from service.usecases.ports.operations import JobWatch
 from service.usecases.ports.reconcile import Leases
@@ -40,6 +49,9 @@ class Doctor:
     needs: Needs
     database: DatabaseLook
     redis: RedisLook
+    replica: ReplicaLook | None
+    groups: Mapping[str, RedisGroupLook]
+    """By the setting that names them."""
     probe: StoreProbe
     jobs: JobWatch
     leases: Leases
@@ -48,7 +60,8 @@ class Doctor:
 
     def examine(self) -> Sequence[Finding]:
         """Look at everything, in the order in which one would mend it."""
-        return [*checks.settings(self.needs), *self._host(), *self._database(), *self._redis(), *self._background()]
+        looks = (self._host, self._database, self._replica, self._redis, self._groups, self._background)
+        return [*checks.settings(self.needs), *chain.from_iterable(look() for look in looks)]
 
     def _host(self) -> Iterator[Finding]:
         yield from checks.host(self.host())
@@ -64,6 +77,26 @@ class Doctor:
                 yield checks.archive(self.sweeps.states(), self.needs)
         except FairdealError as exc:
             yield Finding("postgresql", Level.ERROR, exc.detail, "Start PostgreSQL, or mend DATABASE_URL")
+
+    def _replica(self) -> Iterator[Finding]:
+        try:
+            if self.replica is not None:
+                yield from groups.replica(self.replica.look())
+        except FairdealError as exc:
+            says = f"{exc.detail}: lists are read at the primary instead"
+            yield Finding("replica", Level.WARNING, says, "Start the replica, or mend REPLICA_DATABASE_URL")
+
+    def _groups(self) -> Iterator[Finding]:
+        for setting, group in self.groups.items():
+            try:
+                facts = group.look()
+            except FairdealError as exc:
+                yield Finding("redis", Level.ERROR, exc.detail, f"Start them, or mend {setting}")
+                continue
+            if isinstance(facts, SentinelFacts):
+                yield from groups.sentinels(facts)
+            elif facts is not None:
+                yield from groups.cluster(facts)
 
     def _redis(self) -> Iterator[Finding]:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from redis import Redis
 from sqlalchemy import Engine
@@ -26,14 +27,19 @@ class Connections:
 
     engine: Engine
     background_engine: Engine
+    replica_engine: Engine | None
     client: Redis
     background_client: Redis
     job_client: Redis
     tracer: Tracer | None
 
+    def engines(self) -> list[Engine]:
+        """List those to PostgreSQL."""
+        return [self.engine, self.background_engine, *([self.replica_engine] if self.replica_engine else [])]
+
     def close(self) -> None:
         """Give them back."""
-        for engine in (self.engine, self.background_engine):
+        for engine in self.engines():
             engine.dispose()
         for client in (self.client, self.background_client, self.job_client):
             client.close()
@@ -45,7 +51,7 @@ def wire_connections(settings: Settings, component: str) -> Connections:
     """Make the pools, and have them traced where traces are wanted, as those of a `component` of the service."""
     made = _connections(settings, make_tracer(settings, component))
     if made.tracer is not None:
-        for engine in (made.engine, made.background_engine):
+        for engine in made.engines():
             trace_statements(engine, made.tracer)
         for client in (made.client, made.background_client, made.job_client):
             trace_commands(client, made.tracer)
@@ -55,14 +61,16 @@ def wire_connections(settings: Settings, component: str) -> Connections:
 def _connections(settings: Settings, tracer: Tracer | None) -> Connections:
     keys = Keys(settings.queue_prefix)
     pooled = settings.database_pooler == "transaction"
+    of_requests = partial(
+        make_engine,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        pool_size=settings.web_threads,
+        pooled=pooled,
+    )
+    replica_url = settings.replica_database_url
     return Connections(
-        engine=make_engine(
-            settings.database_url,
-            statement_timeout_ms=settings.statement_timeout_ms,
-            pool_size=settings.web_threads,
-            application_name="fairdeal",
-            pooled=pooled,
-        ),
+        engine=of_requests(settings.database_url, application_name="fairdeal"),
+        replica_engine=of_requests(replica_url, application_name="fairdeal-lists") if replica_url else None,
         background_engine=make_engine(
             settings.database_url,
             statement_timeout_ms=BACKGROUND_PATIENCE * settings.statement_timeout_ms,

@@ -15,9 +15,10 @@ from service import __version__
 from service.config import Settings
 from service.job_queue.watch import RqJobWatch
 from service.store.archive import PostgresArchive
-from service.store.doctor import PostgresLook
+from service.store.doctor import PostgresLook, PostgresReplicaLook
 from service.store.health import PostgresProbe
 from service.store.leases import PostgresLeases
+from service.ticket_queue.group_look import RedisGroupLook
 from service.ticket_queue.look import RedisServerLook
 from service.usecases.doctor import Doctor
 from service.usecases.doctor_checks import Needs
@@ -43,6 +44,12 @@ def doctor(settings: Settings) -> Iterator[Doctor]:
             needs=needs(settings),
             database=PostgresLook(connections.engine),
             redis=RedisServerLook(connections.client),
+            replica=PostgresReplicaLook(connections.engine, connections.replica_engine)
+            if connections.replica_engine
+            else None,
+            groups={
+                name: RedisGroupLook(url, timeout_ms=settings.redis_timeout_ms) for name, url in _redis_urls(settings)
+            },
             probe=PostgresProbe(connections.engine),
             jobs=RqJobWatch(connections.job_client, prefix=settings.queue_prefix),
             leases=PostgresLeases(connections.engine),
@@ -65,16 +72,29 @@ def needs(settings: Settings) -> Needs:
     )
 
 
+def _redis_urls(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "REDIS_URL", settings.redis_url
+    if settings.jobs_url != settings.redis_url:
+        yield "JOBS_REDIS_URL", settings.jobs_url
+
+
 def _open_ways(settings: Settings) -> Iterator[str]:
-    database = make_url(settings.database_url)
-    hosts = database.query.get("host", ())
-    named = [database.host or "", *([hosts] if isinstance(hosts, str) else hosts)]
-    if not all(map(_is_near, named)) and database.query.get("sslmode") not in ("require", "verify-ca", "verify-full"):
+    if _is_open(settings.database_url):
         yield "PostgreSQL"
+    if settings.replica_database_url is not None and _is_open(settings.replica_database_url):
+        yield "its replica"
     scheme, _, rest = settings.redis_url.partition("://")
     servers = rest.partition("/")[0].rpartition("@")[2].split(",")
     if not scheme.startswith(("rediss", "unix")) and not all(map(_is_near, servers)):
         yield "Redis"
+
+
+def _is_open(database_url: str) -> bool:
+    database = make_url(database_url)
+    hosts = database.query.get("host", ())
+    named = [database.host or "", *([hosts] if isinstance(hosts, str) else hosts)]
+    is_near = all(map(_is_near, named))
+    return not is_near and database.query.get("sslmode") not in ("require", "verify-ca", "verify-full")
 
 
 def _is_near(server: str) -> bool:

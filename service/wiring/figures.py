@@ -62,6 +62,8 @@ def wire_invariants(
 def watch_parts(meters: Meters, connections: Connections, queue: RedisTicketQueue) -> None:
     """Have a process's meters look at its pools and its breaker."""
     pools = {"requests": connections.engine, "background": connections.background_engine}
+    if connections.replica_engine is not None:
+        pools["replica"] = connections.replica_engine
     meters.watch(
         pools={name: partial(pool_use, engine) for name, engine in pools.items()}, is_cut_off=lambda: queue.is_cut_off
     )

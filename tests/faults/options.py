@@ -60,6 +60,8 @@ class Options:
     """Where the code of a part is, if it is not the present one's."""
     standby: bool = False
     """A second PostgreSQL, which has every commit that was acknowledged."""
+    replica: bool = False
+    """A second PostgreSQL, which follows and is not waited for: lists are read there."""
     environ: dict[str, str] = field(default_factory=dict)
     part_environ: dict[str, dict[str, str]] = field(default_factory=dict)
     """What one part alone is told."""

@@ -62,7 +62,8 @@ class Stand:
         placed = self._placed("postgres", described.account)
         primary = options.postgres_kind(**{**vars(described), "further": further, **placed})
         self.postgres = Server(primary, directory / "postgres")
-        self.standby = standby_of(primary, directory, template, standby_port) if options.standby else None
+        follows = options.standby or options.replica
+        self.standby = standby_of(primary, directory, template, standby_port) if follows else None
         self.redis_password = secrets.token_hex(16)
         self.redis = self.describe_redis("redis", redis_port, options.redis_kind)
         self.web_port = web_port
@@ -71,7 +72,6 @@ class Stand:
             self.nodes = self._closing.enter_context(options.redis_nodes(self._directory_of("nodes")))
         self.settings = self._settings(postgres_port, redis_port)
         self.keys = Keys(self.settings.queue_prefix)
-
         self.web_addresses = [(options.hosts.address(name), self.web_port) for name in options.web_hosts]
 
     def _placed(self, name: str, account: Account | None) -> dict[str, Any]:
@@ -152,6 +152,7 @@ class Stand:
                 **ENVIRON,
                 **self.options.environ,
                 "DATABASE_URL": self._database_url(postgres_port),
+                **self._replica(),
                 **self._redis_urls(redis_port),
                 "JWT_SECRET_KEY": JWT_SECRET_KEY,
                 "VAR_DIR": str(self.directory / "var"),
@@ -172,6 +173,7 @@ class Stand:
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self._database_url(database_port),
+            **self._replica(),
             **self._redis_urls(redis_port),
             "JWT_SECRET_KEY": JWT_SECRET_KEY,
             "VAR_DIR": str(self.directory / "var"),
@@ -184,10 +186,18 @@ class Stand:
         }
 
     def _database_url(self, port: int) -> str:
-        ports = [port, *([self.standby.port] if self.standby else [])]
+        return self._url_of(port, *([self.standby.port] if self.standby and self.options.standby else []))
+
+    def _url_of(self, *ports: int) -> str:
         host = self.options.hosts.address("postgres")
         hosts = ",".join(f"{host}:{each}" for each in ports)
         return f"postgresql://{DATABASE}:{self._template.database_password}@{hosts}/{DATABASE}"
+
+    def _replica(self) -> dict[str, str]:
+        """Say where lists are read."""
+        if not self.options.replica or self.standby is None:
+            return {}
+        return {"REPLICA_DATABASE_URL": self._url_of(self.standby.port)}
 
     def fail_over(self) -> None:
         """End PostgreSQL as a crash does, and let the standby take its place."""

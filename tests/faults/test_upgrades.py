@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,13 +88,16 @@ def test_an_upgrade_under_load_refuses_nobody(
 ) -> None:
     """Old code serves on the new schema, beside new code. The opposite is not promised."""
     before = shared_template(tmp_path / "before", earlier.revision)
-    old = dict.fromkeys(("web", "web-2", "worker", "clock"), earlier.root)
+    old = dict.fromkeys(("web", "web-2", "worker", "messenger", "clock"), earlier.root)
     stand = open_stand(start_from=before, code=old)
     assert _schema(stand) == earlier.revision
     stand.make_tickets(200)
     other = stand.describe_web("web-2", free_port(avoid=frozenset({stand.web_port})))
     other.start()
-    assert {Path(f"/proc/{web.pid}/cwd").readlink() for web in (stand.web, other)} == {earlier.root}
+    messenger = stand.describe_background("messenger", "messenger")
+    messenger.start()
+    stand.sql("UPDATE users SET email = username || '@example.com'")
+    assert {Path(f"/proc/{web.pid}/cwd").readlink() for web in (stand.web, other, messenger)} == {earlier.root}
     rotation = Rotation(stand.web.port, other.port)
     with _load(stand, rotation, seed=62) as load:
         load.acknowledge(BETWEEN)
@@ -102,7 +107,7 @@ def test_an_upgrade_under_load_refuses_nobody(
             load.acknowledge(BETWEEN)
             _replace(stand.web, stand.describe_web("new-1", stand.web.port), rotation)
             load.acknowledge(BETWEEN)  # old and new side by side
-            _replace_in_the_background(stand)
+            _replace_in_the_background(stand, messenger)
             load.acknowledge(BETWEEN)
             _replace(other, stand.describe_web("new-2", other.port), rotation)
         load.acknowledge(BETWEEN)
@@ -112,6 +117,23 @@ def test_an_upgrade_under_load_refuses_nobody(
         what="the schema migrated and every process replaced by its successor under traffic, old and new side by side",
     )  # fmt: skip
     assert verdict.holds, verdict.problems
+    _check_every_mail_was_sent_once(stand)
+
+
+def _check_every_mail_was_sent_once(stand: Stand) -> None:
+    """Old and new messengers share the mails; whoever was told to end finished what it had begun."""
+    unsent = "SELECT count(*) FROM mails WHERE state IN ('waiting', 'sending')"
+    assert wait_until(lambda: stand.sql(unsent)[0].count == 0, 90), stand.sql(
+        "SELECT state, count(*) FROM mails GROUP BY 1"
+    )
+    mails = stand.sql("SELECT state, message_id FROM mails")
+    assert mails
+    assert {row.state for row in mails} == {"sent"}
+    letters = [path.read_text() for path in (stand.directory / "var" / "outbox").rglob("*.eml")]
+    sent = Counter(
+        found[1] for letter in letters for found in re.finditer(r"(?mi)^Message-ID: <([0-9a-f-]{36})", letter)
+    )
+    assert sent == Counter(str(row.message_id) for row in mails)
 
 
 def _schema(stand: Stand) -> str:
@@ -130,8 +152,8 @@ def _migrate(stand: Stand) -> None:
     assert _schema(stand) == migrate.head()
 
 
-def _replace_in_the_background(stand: Stand) -> None:
+def _replace_in_the_background(stand: Stand, messenger: Part) -> None:
     """Start the new ones before the old ones end: two of each are safe."""
-    for what, old in (("worker", stand.worker), ("clock", stand.clock)):
+    for what, old in (("worker", stand.worker), ("messenger", messenger), ("clock", stand.clock)):
         stand.describe_background(f"new-{what}", what).start()
         assert old.stop(signal.SIGTERM) == 0

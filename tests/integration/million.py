@@ -10,6 +10,7 @@ AGENTS, SESSIONS, CLAIMS, FINISHED, HELD_BY_EACH = 5_000, 20_000, 20_000, 900_00
 EVENTS = 300_000
 FIRST_OPEN = FINISHED + AGENTS * HELD_BY_EACH + 1
 OPEN, REQUEUED = 100_000, 300
+ARCHIVED, FIRST_ARCHIVED = 100_000, 5_000_000
 
 LOAD = (
     # No trigger runs while loading (superuser): the counter of held tickets is written as the triggers would have it.
@@ -41,8 +42,17 @@ LOAD = (
         SELECT 'Ticket', (ARRAY['low', 'medium', 'high'])[1 + n % 3], at, at, CASE WHEN n <= {REQUEUED} THEN at END
         FROM generate_series(1, {OPEN}) AS n,
              LATERAL (SELECT now() - interval '1 day' + n * interval '0.86 s' AS at) AS moment""",
-    f"""INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, epoch)
-        SELECT n, 'fetch', 'open', 'assigned', 1 + n % {AGENTS}, 1 FROM generate_series(1, {EVENTS}) AS n""",
+    f"""INSERT INTO ticket_events (ticket_id, cause, from_status, to_status, agent_id, epoch, at)
+        SELECT n, 'fetch', 'open', 'assigned', 1 + n % {AGENTS}, 1, now() - interval '9 days' + n * interval '0.8 s'
+        FROM generate_series(1, {EVENTS}) AS n""",
+    f"""INSERT INTO archived_tickets
+            (id, subject, description, priority, status, agent_id, epoch, created_at, updated_at)
+        SELECT {FIRST_ARCHIVED} + n, 'Ticket ' || n, '', 'medium', 'closed', 1 + n % {AGENTS}, 1, at, at
+        FROM generate_series(1, {ARCHIVED}) AS n,
+             LATERAL (SELECT now() - interval '200 days' + n * interval '1 s' AS at) AS moment""",
+    f"""INSERT INTO archived_ticket_events (id, ticket_id, cause, from_status, to_status, agent_id, epoch, note, at)
+        SELECT {FIRST_ARCHIVED} + n, {FIRST_ARCHIVED} + n, 'fetch', 'open', 'assigned', 1 + n % {AGENTS}, 1, '', now()
+        FROM generate_series(1, {ARCHIVED}) AS n""",
     "SET session_replication_role = origin",
 )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from psycopg2.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, event, text
 
 from scripts.waiting import wait_until
@@ -390,6 +391,28 @@ def test_importing_what_is_just_being_archived_finds_it_there(
         return {} if len(looks) == 1 else named(connection, external_ids)
 
     monkeypatch.setattr(imports, "named", blind_at_first)
+    content = io.BytesIO(b"subject,external_id\nAgain,A-1\nNew,B-2\n")
+
+    def load() -> list[Any]:
+        return list(container.ticket_import.batches(content, format=FileFormat.CSV, actor_id=None))
+
+    with ThreadPoolExecutor(1) as pool:
+        with being_archived(container, engine):
+            loading = pool.submit(load)
+        [batch] = loading.result(30)
+    assert [(row.ticket_id == pair[0], row.is_new) for row in batch.rows] == [(True, False), (False, True)]
+
+
+def test_an_import_that_waited_for_the_archiver_looks_once_more(
+    container: Container, engine: Engine, pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement for such moments takes the ticket for free, too, when the archiver commits under its eyes."""
+    from service.store import imports
+
+    def lost_a_race(*_: object, **__: object) -> None:
+        raise UniqueViolation
+
+    monkeypatch.setattr(imports, "_copy_new", lost_a_race)
     content = io.BytesIO(b"subject,external_id\nAgain,A-1\nNew,B-2\n")
 
     def load() -> list[Any]:

@@ -73,7 +73,7 @@ def test_servers_that_are_made_for_tests_are_named_as_unfit(run: Run, at_work: N
 
 def test_everything_is_looked_at(run: Run, at_work: None) -> None:
     by = found(run("--json"))
-    about = {"settings", "versions", "connections", "schema", "workers", "clock"}
+    about = {"settings", "versions", "connections", "schema", "archive", "workers", "clock"}
     assert set(by) == about | {"disk", "clocks", "postgresql", "redis"}
     for one in about:  # the others are this machine's business
         assert {finding["level"] for finding in by[one]} == {"ok"}, by[one]

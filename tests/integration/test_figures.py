@@ -117,3 +117,33 @@ def test_a_ticket_that_came_back_waits_from_then_on(
     assert 5 * 3_600 <= scrape(client)["fairdeal_oldest_open_seconds", "medium"] < 6 * 3_600
     container.assignments.fetch(ann, limit=1)
     assert scrape(client)["fairdeal_oldest_open_seconds", "medium"] < 3_600
+
+
+def test_counters_of_drift_never_go_back(
+    container: Container, client: FlaskClient, make_tickets: Any, redis_client: Redis, keys: Keys, engine: Engine
+) -> None:
+    make_tickets(5)
+    repaired = "fairdeal_drift_repaired_total", "poison"
+    assert scrape(client)[repaired] == 0
+
+    def drift(*, dry_run: bool) -> float:
+        redis_client.rpush(keys.queue(Priority.MEDIUM), "not an id")
+        container.reconciler.run(tier=Tier.FULL, trigger="test", dry_run=dry_run)
+        return scrape(client)[repaired]
+
+    assert [drift(dry_run=dry) for dry in (False, True, False)] == [1, 1, 3]  # the dry run has left one behind
+    assert scrape(client)["fairdeal_drift_found_total", "poison"] == 3
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM reconciliations"))
+    assert scrape(client)[repaired] == 3
+
+
+def test_a_run_is_counted_once_whatever_is_written_about_it(engine: Engine) -> None:
+    began = "INSERT INTO reconciliations (tier, trigger, status) VALUES ('full', 'test', 'running')"
+    done = "UPDATE reconciliations SET status = 'done', found = '{\"missing\": 2}', repaired = '{\"missing\": 1}'"
+    more = "UPDATE reconciliations SET found = '{\"missing\": 5}', finished_at = now()"
+    with engine.begin() as connection:
+        for statement in (began, done, done, more, "UPDATE reconciliations SET rows_compared = 9"):
+            connection.execute(text(statement))
+        totals = connection.execute(text("SELECT what, total FROM drift_totals ORDER BY what")).all()
+    assert [tuple(row) for row in totals] == [("found", 5), ("repaired", 1)]

@@ -14,7 +14,9 @@ from sqlalchemy.engine import make_url
 
 from service.domain.hold_limit import HoldLimit
 from service.domain.model import Cause, Page, Priority, QueuedTicket, TicketStatus
+from service.domain.retention import LEAST_ARCHIVE_DAYS
 from service.domain.service_levels import DEFAULT_TARGETS, Targets
+from service.store.archive import PostgresArchive
 from service.store.assignments import PostgresAssignments
 from service.store.backlog import PostgresBacklog
 from service.store.desks import PostgresDesks
@@ -26,10 +28,12 @@ from service.store.sessions import PostgresSessions
 from service.store.situations import PostgresSituations
 from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
+from service.usecases.archive import BATCH, DAY_S
 from service.usecases.ports.backlog import COUNTED_AT_ONCE
 from service.usecases.ports.explanation import AHEAD_LIMIT
 from service.usecases.ports.paging import COUNT_LIMIT, PageRequest
 from service.usecases.ports.tickets import Buyer, TicketDraft, TicketFilter
+from tests.integration.archiving import all_told
 from tests.integration.explaining import explained
 from tests.integration.million import AGENTS, FIRST_OPEN, HELD_BY_EACH, OPEN, REQUEUED, fill
 
@@ -109,6 +113,14 @@ def look(engine: Engine) -> object:
     return PostgresDesks(engine).look(session_id, resolved=10)
 
 
+def archive(engine: Engine) -> None:
+    """Move two batches, the second from where the first ended. All have read everything."""
+    all_told(engine)
+    store = PostgresArchive(engine)
+    first = store.move(older_than_s=LEAST_ARCHIVE_DAYS * DAY_S, after=None, limit=BATCH)
+    assert store.move(older_than_s=LEAST_ARCHIVE_DAYS * DAY_S, after=first.last, limit=BATCH).moved == BATCH
+
+
 # Bounds are some two or three times what was seen; walking a table or a wrong index costs 10,000 pages or more.
 HOT = {
     "fetch what the queue popped": Bound(
@@ -177,6 +189,13 @@ HOT = {
     "who has held what for too long": Bound(  # all that is in hand, and the last events of it
         lambda engine: PostgresHoldLimit(engine).due(HoldLimit(limit_s=3_600, warning_s=600)),
         120_000, 25_000, "tickets_held_idx", frozenset({"agents"}),
+    ),
+    "whether anything is due for the archive": Bound(
+        lambda engine: PostgresArchive(engine).due(older_than_s=LEAST_ARCHIVE_DAYS * DAY_S, limit=1),
+        20, 3, "tickets_archivable_idx",
+    ),
+    "two batches for the archive": Bound(  # some 25 pages for each ticket and its line
+        archive, 25_000, 1_000, "tickets_archivable_idx", frozenset({"event_cursors"})
     ),
     "who holds how many": Bound(
         lambda engine: PostgresOpenTickets(engine).agents_holding(), 800, 25_000, "tickets_held_idx"

@@ -193,3 +193,10 @@ def test_jobs_are_where_the_queue_is_unless_told() -> None:
 )
 def test_of_several_databases_the_one_that_takes_writes_is_meant(given: str, meant: str) -> None:
     assert load(GOOD | {"DATABASE_URL": given, "WEAK_SECRETS": "allowed"}).database_url == meant
+
+
+def test_of_several_replicas_any_will_do() -> None:
+    several = load(GOOD | {"REPLICA_DATABASE_URL": "postgresql://u:kX93hf-Qm72l@a:5432,b:5432/x"}).replica_database_url
+    assert several is not None
+    assert several.endswith("?host=a:5432&host=b:5432&target_session_attrs=standby")
+    assert load(GOOD).replica_database_url is None

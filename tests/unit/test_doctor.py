@@ -185,6 +185,18 @@ def test_ways_to_other_machines_without_tls_are_seen(database: str, redis: str, 
     assert needs(settings).open_ways == expected
 
 
+@pytest.mark.parametrize(("query", "expected"), [("", ("its replica",)), ("?sslmode=require", ())])
+def test_the_way_to_a_replica_is_judged_too(query: str, expected: tuple[str, ...]) -> None:
+    environ = {
+        "DATABASE_URL": "postgresql://u@localhost/x",
+        "REPLICA_DATABASE_URL": f"postgresql://u@db-2.example/x{query}",
+        "REDIS_URL": "redis://localhost/0",
+        "JWT_SECRET_KEY": "x" * 32,
+        "WEAK_SECRETS": "allowed",
+    }
+    assert needs(load(environ)).open_ways == expected
+
+
 @pytest.mark.parametrize(
     ("waiting", "behind_s", "level"),
     [(0, None, Level.OK), (7, 3_600.0, Level.OK), (7, 200_000.0, Level.WARNING), (0, 200_000.0, Level.OK)],

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from scripts import render_erd, render_requests, render_settings
+from service.config import Settings
 from service.domain.model import Cause
+from service.store.tables import metadata
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -59,3 +61,12 @@ def test_the_page_on_security_goes_through_all_ten_and_leaves_none_without_a_tes
     risks = re.split(r"^## (API\d+)", (ROOT / "docs" / "security.md").read_text(), flags=re.MULTILINE)[1:]
     assert risks[::2] == [f"API{number}" for number in range(1, 11)]
     assert all("`tests/" in part.partition("\n## ")[0] for part in risks[1::2])
+
+
+def test_the_page_on_retention_says_of_every_table_what_bounds_it() -> None:
+    page = (ROOT / "docs" / "ops" / "retention.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.MULTILINE))
+    assert sorted(rows) == sorted(metadata.tables)
+    assert all(rows.values())
+    named = set(re.findall(r"`([A-Z_]+_DAYS)`", page))
+    assert named == {name.upper() for name in Settings.model_fields if re.fullmatch(r"(archive|webhook)\w+_days", name)}

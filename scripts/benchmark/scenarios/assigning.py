@@ -6,6 +6,7 @@ alone. As many sales go over HTTP as there is time for; one statement, which is 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,39 +34,38 @@ class Contender:
 
 
 def run(stage: Stage) -> Iterator[Row]:
-    """Alternate pgbench, the service and the baseline at the first number of connections; the service at the others."""
+    """Alternate pgbench, service, sales and baseline at the first number of connections, and the service at the others.
+
+    All in turns: what is measured minutes apart may differ because the machine does.
+    """
     service = Contender(stage.main_web, stage.main)
-    first, *others = stage.plan.levels
-    yield from _all_of_them(stage, service, first)
-    for connections in others:
-        row = Row(scenario=ASSIGNING, what=SERVICE, unit="claims", connections=connections)
-        with Connections(service.web.port, connections) as lines:
-            for _ in range(stage.plan.rounds):
-                row.rounds.append(fetches(stage, service, lines))
-                stage.show(row)
-        yield row
-
-
-def _all_of_them(stage: Stage, service: Contender, connections: int) -> Iterator[Row]:
     baseline = Contender(stage.baseline, stage.plain, queued=False)
+    first, *others = stage.plan.levels
     floor = Row(scenario=ASSIGNING, what=PGBENCH, unit="claims", connections=CLIENTS)
-    row = Row(scenario=ASSIGNING, what=SERVICE, unit="claims", connections=connections)
-    sales = Row(scenario=ASSIGNING, what=SALES, unit="requests", connections=connections)
-    plain = Row(scenario=ASSIGNING, what=BASELINE, unit="claims", connections=connections)
-    with Connections(service.web.port, connections) as lines, Connections(stage.baseline.port, connections) as others:
-        warm_up(stage, service, lines)
-        warm_up(stage, baseline, others)
+    rows = {
+        level: Row(scenario=ASSIGNING, what=SERVICE, unit="claims", connections=level) for level in (first, *others)
+    }
+    sales = Row(scenario=ASSIGNING, what=SALES, unit="requests", connections=first)
+    plain = Row(scenario=ASSIGNING, what=BASELINE, unit="claims", connections=first)
+    with contextlib.ExitStack() as opened:
+        lines = {level: opened.enter_context(Connections(service.web.port, level)) for level in rows}
+        plain_lines = opened.enter_context(Connections(stage.baseline.port, first))
+        warm_up(stage, service, lines[first])
+        warm_up(stage, baseline, plain_lines)
         for _ in range(stage.plan.rounds):
             if stage.floor is not None:
-                floor.rounds.append(stage.floor.round(stage.meter(None)))
-                stage.show(floor)
-            row.rounds.append(fetches(stage, service, lines))
-            stage.show(row)
-            sales.rounds.append(_sales(stage, service, lines))
-            stage.show(sales)
-            plain.rounds.append(fetches(stage, baseline, others))
-            stage.show(plain)
-    yield from (each for each in (floor, row, sales, plain) if each.rounds)
+                _add(stage, floor, stage.floor.round(stage.meter(None)))
+            _add(stage, rows[first], fetches(stage, service, lines[first]))
+            _add(stage, sales, _sales(stage, service, lines[first]))
+            _add(stage, plain, fetches(stage, baseline, plain_lines))
+            for level in others:
+                _add(stage, rows[level], fetches(stage, service, lines[level]))
+    yield from (each for each in (floor, rows[first], sales, plain, *(rows[level] for level in others)) if each.rounds)
+
+
+def _add(stage: Stage, row: Row, found: Round) -> None:
+    row.rounds.append(found)
+    stage.show(row)
 
 
 def warm_up(stage: Stage, contender: Contender, lines: Connections) -> None:

@@ -16,6 +16,18 @@ from service.domain.ticket_rules import MAX_DESCRIPTION, MAX_EXTERNAL_ID, MAX_SU
 MAX_ID = 2**63 - 1
 
 
+def counting_to(most: int) -> str:
+    """Write the pattern of the whole numbers from 1 to `most`: of as many digits, all that are less at some digit."""
+    digits = str(most)
+    less = [
+        f"{digits[:at]}[{lowest}-{int(digit) - 1}][0-9]{{{len(digits) - at - 1}}}"
+        for at, digit in enumerate(digits)
+        if int(digit) > (lowest := 0 if at else 1)
+    ]
+    shorter = [f"[1-9][0-9]{{0,{len(digits) - 2}}}"] if len(digits) > 1 else []
+    return f"(?:{'|'.join([*shorter, *less, digits])})"
+
+
 def _one_line(text: str) -> str:
     """Refuse characters that move the cursor instead of showing something; PostgreSQL takes no NUL at all."""
     if any(unicodedata.category(char) in {"Cc", "Cs"} for char in text):

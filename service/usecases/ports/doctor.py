@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +36,43 @@ class RedisFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentinelFacts:
+    """Sentinels and what they say. `masters` is whom each that answers names (empty: nobody), by its address.
+
+    `doubts` are those who could not have a master replaced, with their words; `replicas` how many could take its place,
+    by the Sentinel that knows fewest; `unreachable` the masters that do not answer us.
+    """
+
+    master: str
+    masters: Mapping[str, str]
+    silent: tuple[str, ...]
+    doubts: Mapping[str, str]
+    replicas: int
+    unreachable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFacts:
+    """A Redis Cluster: its state, the slots that are served, and the well replicas of each node that has slots."""
+
+    state: str
+    slots: int
+    replicas: Mapping[str, int]
+    failed: tuple[str, ...]
+    silent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaFacts:
+    """A replica of PostgreSQL that lists are read on. `behind_bytes` of the primary's log it has not replayed."""
+
+    is_standby: bool
+    is_of_the_primary: bool
+    is_paused: bool
+    behind_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
     """The machine: its clock, seconds since 1970, and the disk that `VAR_DIR` is on."""
 
@@ -49,6 +87,20 @@ class DatabaseLook(Protocol):
 
     def look(self) -> DatabaseFacts:
         """Read the facts. Raises `StoreUnavailable`."""
+
+
+class ReplicaLook(Protocol):
+    """Look at a replica of PostgreSQL."""
+
+    def look(self) -> ReplicaFacts:
+        """Read the facts. Raises `StoreUnavailable`."""
+
+
+class RedisGroupLook(Protocol):
+    """Look at how several Redis servers stand together."""
+
+    def look(self) -> SentinelFacts | ClusterFacts | None:
+        """Read the facts; None where there is but one server. Raises `QueueUnavailable`."""
 
 
 class RedisLook(Protocol):

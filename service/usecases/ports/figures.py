@@ -19,10 +19,15 @@ class CheckedInvariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationFigures:
-    """The reconciler's last day: counts by kind of drift, runs by status, and the age of the last one that was done."""
+    """The reconciler's last day: counts by kind of drift, runs by status, and the age of the last one that was done.
+
+    `found_ever` and `repaired_ever` never go back.
+    """
 
     found: Mapping[str, int]
     repaired: Mapping[str, int]
+    found_ever: Mapping[str, int]
+    repaired_ever: Mapping[str, int]
     runs: Mapping[str, int]
     last_done_s: float | None
 

@@ -109,7 +109,10 @@ class MailStore(Protocol):
     """Mails in PostgreSQL, by its clock alone. Every method may raise `StoreUnavailable`."""
 
     def is_wanted(self, *, silent_s: float) -> bool:
-        """Say whether there are lines of history not read yet, mails that are due, or ones that a sender has left."""
+        """Say whether there are lines of history that concern somebody, mails that are due, or ones a sender has left.
+
+        Lines that concern nobody are passed over on the way: a job to read them would cost more than they do.
+        """
 
     def plan(self, *, limit: int, attempts_allowed: int, fresh_s: float) -> int:
         """Read on in the history, `limit` lines at most, and count them; write the mails they call for.

@@ -27,6 +27,7 @@ EXPECTED = {
     "illegal_move": 409,
     "conflict": 409,
     "ticket_taken": 409,
+    "ticket_archived": 409,
     "stale_epoch": 412,
     "idempotency_key_in_flight": 409,
     "idempotency_key_reused": 422,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from service.api.app import create_app
+from service.api.schemas.fields import counting_to
 from tests.unit.api.fakes import PASSWORD, FakeServices
 
 JSON = "application/json"
@@ -111,7 +113,14 @@ def test_the_fetch_limit_is_an_integer_from_1_to_15(agent: FlaskClient, value: A
     ["0", "-1", "+1", "007", "1.0", "abc", str(2**63), "9" * 5_000, "\u0663", "%00", "1%00", "null", "%ff", "1;2"],
 )
 def test_paths_with_other_ids_are_no_paths(admin: FlaskClient, ticket_id: str) -> None:
-    refused(admin.get(f"/api/tickets/{ticket_id}"), 404, "unknown_path")
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        refused(admin.open(f"/api/tickets/{ticket_id}", method=method), 404, "unknown_path")
+
+
+@pytest.mark.parametrize("most", [1, 9, 10, 19, 99, 100, 305, 1234])
+def test_the_pattern_of_ids_ends_where_they_do(most: int) -> None:
+    pattern = re.compile(counting_to(most))
+    assert [number for number in range(most + 2_000) if pattern.fullmatch(str(number))] == list(range(1, most + 1))
 
 
 def test_the_largest_id_is_an_id(admin: FlaskClient, services: FakeServices) -> None:
