@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, Table, false, not_, or_, select
+from sqlalchemy import ColumnElement, Select, Table, false, literal_column, not_, or_, select
 
 from service.domain.model import HELD, TicketStatus
 from service.domain.service_levels import DEFAULT_TARGETS, UNRESOLVED, Targets
@@ -21,6 +21,9 @@ DONE = frozenset({TicketStatus.CLOSED, TicketStatus.SOLD})
 
 _ANY = TicketFilter()
 _HELD = [status.value for status in HELD]
+
+_AT_ANY_TIME = tickets.c.updated_at > literal_column("'-infinity'::timestamptz")
+"""Says nothing, and is what `tickets_held_by_change_idx` asks for: without it, hands would be looked for there too."""
 
 
 def source(wanted: TicketFilter) -> Table:
@@ -77,7 +80,7 @@ def parts(wanted: TicketFilter, *, sort: str) -> tuple[Part, ...]:
     undone = set(_undone(wanted))
     held = sorted(status.value for status in undone & HELD)
     is_open = Part(condition=tickets.c.status == TicketStatus.OPEN.value)
-    is_held = Part(condition=tickets.c.status.in_(held))
+    is_held = Part(condition=tickets.c.status.in_(held) & _AT_ANY_TIME)
     return (*([is_open] if TicketStatus.OPEN in undone else []), *([is_held] if held else []))
 
 
@@ -113,6 +116,8 @@ def _equal(wanted: TicketFilter) -> Iterator[ColumnElement[bool]]:
         yield columns.id.in_(wanted.ids)
     if wanted.statuses:
         yield columns.status.in_([status.value for status in wanted.statuses])
+        if HELD.issuperset(wanted.statuses) and wanted.agent_id is None and not wanted.archived:
+            yield _AT_ANY_TIME
     if wanted.priorities:
         yield columns.priority.in_([priority.value for priority in wanted.priorities])
     for name in ("agent_id", "customer_id", "external_id"):

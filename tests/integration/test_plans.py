@@ -28,6 +28,7 @@ from service.store.sessions import PostgresSessions
 from service.store.situations import PostgresSituations
 from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
+from service.usecases.acts import sale
 from service.usecases.archive import BATCH, DAY_S
 from service.usecases.ports.backlog import COUNTED_AT_ONCE
 from service.usecases.ports.explanation import AHEAD_LIMIT
@@ -150,10 +151,14 @@ HOT = {
         100, 1, "",
     ),
     "sell": Bound(
-        lambda engine: assignments(engine).sell(
-            agent_id=WORKING, ticket_id=first_of_hand(engine), buyer=KIM, expected_epoch=None
-        ),
+        lambda engine: assignments(engine).move_all([sale(WORKING, first_of_hand(engine), KIM)]),
         200, 15, "tickets_pkey",
+    ),
+    "sell a hand": Bound(
+        lambda engine: assignments(engine).move_all(
+            [sale(WORKING, ticket.id, KIM) for ticket in assignments(engine).hand(WORKING)]
+        ),
+        1_500, 50, "tickets_pkey",
     ),
     "return everything": Bound(
         lambda engine: assignments(engine).return_all(WORKING + 1, actor_id=None, cause=Cause.RETURN),
