@@ -28,6 +28,7 @@ from service.store import event_feed, migrate
 from service.ticket_queue.keys import Keys
 from service.usecases.ports.people import AgentDraft
 from service.usecases.ports.tickets import Buyer, TicketDraft
+from tests.integration.archiving import archive, grow_old
 
 PASSWORD = "Correct-horse-7"
 EVENT = text("""
@@ -265,6 +266,35 @@ def test_a_backup_under_way_sees_one_moment(
             there = environ | {"DATABASE_URL": url, "QUEUE_PREFIX": "moment"}
             assert run(there, "restore", str(file.with_name(f"{n}.fairdeal")), "--yes").exit_code == 0
             assert wait_until(partial(_is_verified, there), 60, pause_s=1)
+
+
+def test_the_archive_is_in_a_backup_and_goes_on_after_a_restore(
+    container: Container, environ: dict[str, str], engine: Engine, used: list[int], file: Path
+) -> None:
+    (sold,) = [row["id"] for row in rows(engine, "tickets") if row["status"] == "sold"]
+    ann = next(row["id"] for row in rows(engine, "users") if row["username"] == "ann")
+    closed = container.assignments.held(ann).tickets[0].id
+    container.lifecycle.resolve(ann, closed)
+    container.lifecycle.close(ann, closed)
+    grow_old(engine, [sold, closed])
+    assert archive(container).tickets == 2
+    assert run(environ, "backup", str(file)).exit_code == 0
+    with database_of(engine, "fairdeal_archived") as url:
+        there = environ | {"DATABASE_URL": url, "QUEUE_PREFIX": "archived"}
+        assert run(there, "restore", str(file), "--yes").exit_code == 0
+        found = create_engine(url)
+        for table in ("archived_tickets", "archived_ticket_events", "sweeps"):
+            assert rows(found, table) == rows(engine, table), table
+            assert rows(found, table), table
+        assert "in the archive" not in run(there, "explain", str(used[-1])).output
+        assert "It went to the archive at " in run(there, "explain", str(sold)).output
+        built = build_container(load(there))
+        try:
+            built.lifecycle.reopen(closed, actor_id=None)
+        finally:
+            built.close()
+        assert wait_until(partial(_is_verified, there), 60, pause_s=1)
+        found.dispose()
 
 
 def test_an_older_backup_goes_into_an_empty_database_and_is_brought_up_to_date(
