@@ -166,12 +166,11 @@ class RedisQueueAudit(RedisLedgerAudit):
 
     def wrong_key_types(self) -> Sequence[str]:
         """TYPE of each key; the held sets are found by SCAN."""
-        with errors_as_facts():
-            expected = self._expected_types()
-            with self._client.pipeline(transaction=False) as pipeline:
-                for key in expected:
-                    pipeline.type(key)
-                found = pipeline.execute()
+        expected = self._expected_types()
+        with errors_as_facts(), self._client.pipeline(transaction=False) as pipeline:
+            for key in expected:
+                pipeline.type(key)
+            found = pipeline.execute()
         return [
             key for (key, wanted), actual in zip(expected.items(), found, strict=True) if actual not in {wanted, "none"}
         ]
@@ -203,7 +202,8 @@ class RedisQueueAudit(RedisLedgerAudit):
         keys = self._keys
         expected = dict.fromkeys(map(keys.queue, Priority), "list")
         expected |= {keys.claims: "zset", keys.generation: "string", keys.quarantine: "list"}
-        return expected | dict.fromkeys(self._client.scan_iter(match=keys.held_pattern, count=1_000), "set")
+        with errors_as_facts():
+            return expected | dict.fromkeys(self._client.scan_iter(match=keys.held_pattern, count=1_000), "set")
 
 
 def _bounded(ids: list[int]) -> dict[str, int | list[int]]:
