@@ -31,7 +31,7 @@ POP_TO_CONFIRM = (
 COMMIT_TO_HINT = (
     "after store.create",
     "after queue.enqueue",
-    "after store.sell",
+    "after store.move_all",
     "after queue.unhold",
     "after store.move",
     "before queue.enqueue",
