@@ -68,12 +68,10 @@ class Archiving:
 
     def look(self) -> None:
         """Call for a job if there is something for it to do. Raises `StoreUnavailable`, `QueueUnavailable`."""
-        if not self._after_s:
-            return
-        is_due = self._store.due(older_than_s=self._after_s, limit=1).tickets > 0
+        is_due = self._after_s and self._store.due(older_than_s=self._after_s, limit=1).tickets > 0
         if is_due or (self._keep_s and self._store.has_expired(older_than_s=self._keep_s)):
             self._jobs.enqueue(JOB, unique_id=JOB)
-        else:
+        elif self._after_s:
             self._store.ended(older_than_s=self._after_s, limit=1)
 
     def work(self) -> Sweep:
@@ -81,10 +79,9 @@ class Archiving:
 
         Raises `StoreUnavailable`; what was moved until then stays moved.
         """
-        if not self._after_s:
-            return Sweep()
-        until = self._clock() + SLICE_S
-        done = self.run(older_than_s=self._after_s, go_on=lambda _: self._clock() < until, rests=True)
+        until, done = self._clock() + SLICE_S, Sweep()
+        if self._after_s:
+            done = self.run(older_than_s=self._after_s, go_on=lambda _: self._clock() < until, rests=True)
         purged = 0
         while self._keep_s and self._clock() < until:
             removed = self._store.purge(older_than_s=self._keep_s, limit=BATCH)

@@ -378,6 +378,20 @@ def test_creating_what_is_just_being_archived_is_refused(
     assert container.tickets._store.named(["A-1"]) == {"A-1": pair[0]}
 
 
+def check_import_passes_over(archived: int, container: Container, engine: Engine) -> None:
+    """Import A-1, which is being archived as this ticket meanwhile, and another one."""
+    content = io.BytesIO(b"subject,external_id\nAgain,A-1\nNew,B-2\n")
+
+    def load() -> list[Any]:
+        return list(container.ticket_import.batches(content, format=FileFormat.CSV, actor_id=None))
+
+    with ThreadPoolExecutor(1) as pool:
+        with being_archived(container, engine):
+            loading = pool.submit(load)
+        [batch] = loading.result(30)
+    assert [(row.ticket_id == archived, row.is_new) for row in batch.rows] == [(True, False), (False, True)]
+
+
 def test_importing_what_is_just_being_archived_finds_it_there(
     container: Container, engine: Engine, pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,16 +405,7 @@ def test_importing_what_is_just_being_archived_finds_it_there(
         return {} if len(looks) == 1 else named(connection, external_ids)
 
     monkeypatch.setattr(imports, "named", blind_at_first)
-    content = io.BytesIO(b"subject,external_id\nAgain,A-1\nNew,B-2\n")
-
-    def load() -> list[Any]:
-        return list(container.ticket_import.batches(content, format=FileFormat.CSV, actor_id=None))
-
-    with ThreadPoolExecutor(1) as pool:
-        with being_archived(container, engine):
-            loading = pool.submit(load)
-        [batch] = loading.result(30)
-    assert [(row.ticket_id == pair[0], row.is_new) for row in batch.rows] == [(True, False), (False, True)]
+    check_import_passes_over(pair[0], container, engine)
 
 
 def test_an_import_that_waited_for_the_archiver_looks_once_more(
@@ -413,16 +418,7 @@ def test_an_import_that_waited_for_the_archiver_looks_once_more(
         raise UniqueViolation
 
     monkeypatch.setattr(imports, "_copy_new", lost_a_race)
-    content = io.BytesIO(b"subject,external_id\nAgain,A-1\nNew,B-2\n")
-
-    def load() -> list[Any]:
-        return list(container.ticket_import.batches(content, format=FileFormat.CSV, actor_id=None))
-
-    with ThreadPoolExecutor(1) as pool:
-        with being_archived(container, engine):
-            loading = pool.submit(load)
-        [batch] = loading.result(30)
-    assert [(row.ticket_id == pair[0], row.is_new) for row in batch.rows] == [(True, False), (False, True)]
+    check_import_passes_over(pair[0], container, engine)
 
 
 def test_a_change_that_waited_for_the_archiver_is_told_where_the_ticket_is(

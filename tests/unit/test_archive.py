@@ -72,7 +72,15 @@ def made(store: FakeArchive, jobs: FakeJobs | None = None, *, after_days: int = 
 
 @pytest.mark.parametrize(
     ("waiting", "expired", "after_days", "keep_days", "called"),
-    [(1, 0, 90, 0, [JOB]), (0, 0, 90, 0, []), (1, 0, 0, 0, []), (0, 1, 90, 365, [JOB]), (0, 1, 90, 0, [])],
+    [
+        (1, 0, 90, 0, [JOB]),
+        (0, 0, 90, 0, []),
+        (1, 0, 0, 0, []),
+        (0, 1, 90, 365, [JOB]),
+        (0, 1, 90, 0, []),
+        (0, 1, 0, 365, [JOB]),
+        (1, 0, 0, 365, []),
+    ],
 )
 def test_a_job_is_called_for_only_when_there_is_something_to_do(
     waiting: int, expired: int, after_days: int, keep_days: int, called: list[str]
@@ -107,6 +115,11 @@ def test_what_is_kept_no_longer_goes_with_the_same_job() -> None:
     store = FakeArchive(FakeClock(), waiting=0, expired=2 * BATCH + 5)
     assert made(store, keep_days=365).work().purged == 2 * BATCH + 5
     assert made(FakeArchive(FakeClock(), waiting=0, expired=5)).work().purged == 0
+
+
+def test_what_was_archived_by_hand_is_kept_no_longer_either() -> None:
+    swept = made(FakeArchive(FakeClock(), waiting=5, expired=3), after_days=0, keep_days=365).work()
+    assert (swept.tickets, swept.purged) == (0, 3)
 
 
 def test_where_nothing_is_to_be_archived_a_job_does_nothing() -> None:
