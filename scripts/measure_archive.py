@@ -85,8 +85,8 @@ class _Nobody:
     """Take no jobs: what is to be done is done here."""
 
     def enqueue(self, name: str, *args: str | int | bool | None, unique_id: str | None = None) -> bool:
-        """Refuse."""
-        raise NotImplementedError(name, args, unique_id)
+        """Refuse: only `look` calls for jobs, and that is the clock's."""
+        raise AssertionError(name, args, unique_id)
 
 
 def work(client: Client, until: float, took_ms: list[float]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
@@ -138,15 +139,15 @@ class Load:
 Pause = Callable[[random.Random], bool]
 
 
-class Actor:
+class Actor(ABC):
     """One client's habits: `act` is called again and again."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
+    @abstractmethod
     def act(self, dice: random.Random, pause: Pause) -> None:
         """Do something, and think about it."""
-        raise NotImplementedError
 
 
 class Agent(Actor):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from abc import abstractmethod
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -68,8 +69,9 @@ class _Meddler(Actor):
         pause(dice)
         pause(dice)
 
+    @abstractmethod
     def meddle(self, client: Redis, dice: random.Random) -> None:
-        raise NotImplementedError
+        """Do harm once."""
 
 
 class LateHints(_Meddler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -59,15 +60,16 @@ class JitteryQueue(ConfirmingTicketQueue):
         return super().remove(tickets)
 
 
-class Person:
+class Person(ABC):
     """Somebody who does one thing after the other, each chosen at random, and takes no for an answer."""
 
     def __init__(self, engine: Engine, desk: Desk, agents: list[int], seed: int) -> None:
         self.engine, self.desk, self.agents, self.random = engine, desk, agents, random.Random(seed)
         self.done = 0
 
+    @abstractmethod
     def acts(self) -> list[Callable[[], object]]:
-        raise NotImplementedError
+        """List what they do, to choose from."""
 
     def work(self, start: threading.Barrier) -> None:
         start.wait()
