@@ -16,7 +16,7 @@ from scripts.benchmark.plan import Plan, quick
 from scripts.benchmark.scenarios import SCENARIOS
 from scripts.benchmark.sites import chosen_settings
 from scripts.benchmark.variants import VARIANTS
-from scripts.stop_request import StopRequestedError
+from scripts.stop_request import StopRequest, StopRequestedError
 
 _FILES = 20_000
 _STOPPED, _FAILED = 130, 1
@@ -53,23 +53,27 @@ def main(  # noqa: D103 - the text above
 
 def _measure(measurement: Measurement) -> int:
     logging.disable(logging.WARNING)
-    _listen()
+    _listen(measurement.stop)
     _raise_file_limit()
     measurement.say(f"this takes about {estimate_s(measurement) / 60:.0f} min")
     try:
         return 0 if measurement.run() else _FAILED
     except StopRequestedError:
-        measurement.say("stopped")
+        measurement.tell("stopped")
         return _STOPPED
 
 
-def _listen() -> None:
-    """Have a signal end what is under way by an exception, once: stopping must not be stopped."""
+def _listen(request: StopRequest) -> None:
+    """Have a signal end what is under way by an exception, once: stopping must not be stopped.
+
+    Where Python lets no exception through (at a fork, in a finaliser), the note that is left ends it soon after.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
+        request.requested = True
         raise StopRequestedError
 
     for number in numbers:

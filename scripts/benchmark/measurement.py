@@ -19,6 +19,7 @@ from scripts.benchmark.report import goal_lines, table
 from scripts.benchmark.scenarios import SCENARIOS, comparing
 from scripts.benchmark.stage import Stage
 from scripts.benchmark.verdict import PromiseBrokenError, verify
+from scripts.stop_request import StopRequest
 
 OUTPUT = ROOT / "var" / "bench"
 
@@ -35,10 +36,16 @@ class Measurement:
     output: Path = OUTPUT
     rows: list[Row] = field(default_factory=list)
     invariants: dict[str, dict[str, dict[str, bool | None]]] = field(default_factory=dict)
+    stop: StopRequest = field(default_factory=StopRequest)
     _began: float = field(default_factory=time.monotonic)
 
     def say(self, words: str) -> None:
-        """Tell how far it is."""
+        """Tell how far it is; raises `StopRequestedError` if somebody asked to stop, at the latest here."""
+        self.stop.check()
+        self.tell(words)
+
+    def tell(self, words: str) -> None:
+        """Print a line with the time."""
         print(f"{time.monotonic() - self._began:6.1f} s  {words}", flush=True)
 
     def run(self) -> bool:
@@ -48,10 +55,10 @@ class Measurement:
                 self._scenarios(stage)
                 described = machine.describe(stage)
         except PromiseBrokenError as exc:
-            self.say(f"NOT TO BE TRUSTED: {exc}")
+            self.tell(f"NOT TO BE TRUSTED: {exc}")
             return False
         print("\n".join(self._summary()))
-        self.say(f"written to {self._write(described)}")
+        self.tell(f"written to {self._write(described)}")
         return True
 
     def _scenarios(self, stage: Stage) -> None:

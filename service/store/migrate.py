@@ -32,7 +32,9 @@ STATEMENT_TIMEOUT_S = 1800
 """What a statement may take once it has its locks: an index on many tickets takes minutes."""
 
 LOCK_NOT_AVAILABLE = "55P03"
-"""SQLSTATE of a wait for a lock that ran into its timeout."""
+DEADLOCK = "40P01"
+BUSY = (LOCK_NOT_AVAILABLE, DEADLOCK)
+"""SQLSTATEs of a wait for a lock: one that ran into its timeout, and one for somebody who waited for us, too."""
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -53,7 +55,7 @@ def upgrade(
 
     On a database that is in use, each migration has a transaction of its own, so that none keeps the locks of those
     before it. What was done stays done when a later one fails. Raises `SchemaBusy` after `lock_timeout_s` of waiting
-    for a lock, `StoreUnavailable`, and `Conflict` for a schema that newer code has migrated.
+    for a lock and after a deadlock, `StoreUnavailable`, and `Conflict` for a schema that newer code has migrated.
     """
     before, after = _step(engine, revision, lock_timeout_s)
     while (now := _step(engine, revision, lock_timeout_s)[1]) != after:
@@ -94,17 +96,21 @@ def _next(before: str | None, revision: str) -> str:
 
 @contextmanager
 def _busy_is_a_fact(lock_timeout_s: float) -> Iterator[None]:
-    """Raise `SchemaBusy` for a wait for a lock that has lasted too long."""
+    """Raise `SchemaBusy` for a wait for a lock that has lasted too long, or would have lasted for ever."""
     try:
         yield
     except StoreUnavailable as exc:
         cause = exc.__cause__
-        if not isinstance(cause, OperationalError) or getattr(cause.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
+        state = getattr(cause.orig, "pgcode", None) if isinstance(cause, OperationalError) else None
+        if state not in BUSY:
             raise
-        raise SchemaBusy(
-            f"A migration waited {lock_timeout_s:g} s for a lock that another transaction keeps, and gave up so that "
-            "nobody waits behind it; what it had begun is undone"
-        ) from cause
+        what = (
+            "A migration and another transaction waited for each other, and the migration gave up"
+            if state == DEADLOCK
+            else f"A migration waited {lock_timeout_s:g} s for a lock that another transaction keeps, and gave up so "
+            "that nobody waits behind it"
+        )
+        raise SchemaBusy(f"{what}; what it had begun is undone") from cause
 
 
 def current(connection: Connection) -> str | None:

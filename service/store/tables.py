@@ -170,7 +170,7 @@ Index("tickets_created_idx", tickets.c.created_at, tickets.c.id, postgresql_wher
 Index("tickets_updated_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_THERE)
 Index("tickets_done_idx", tickets.c.status, tickets.c.id, postgresql_where=_IS_DONE)
 Index("tickets_done_changed_idx", tickets.c.status, tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_DONE)
-_IS_HELD_BY_CHANGE = text(f"{_IS_HELD.text} AND updated_at > '-infinity'")  # not for hands: see migration 0022
+_IS_HELD_BY_CHANGE = text(f"{_IS_HELD.text} AND updated_at > '-infinity'")  # not for hands: see migration 0019
 Index("tickets_held_by_change_idx", tickets.c.updated_at, tickets.c.id, postgresql_where=_IS_HELD_BY_CHANGE)
 Index("tickets_unusual_idx", tickets.c.priority, tickets.c.id, postgresql_where=_IS_UNUSUAL)
 _MAY_BE_OLD = text("status IN ('closed', 'sold') OR deleted_at IS NOT NULL")

@@ -33,15 +33,14 @@ def earlier_code(directory: Path) -> Earlier:
     for commit in _git("log", f"-{LOOKED_AT}", "--format=%H", "--", "service").split():
         had = _migrations(commit)
         if had and had < present:
-            return _checked_out(commit, max(name for name, _ in had).partition("_")[0], directory)
+            return _checked_out(commit, max(had).partition("_")[0], directory)
     raise NoEarlierCodeError("no commit in this checkout's history has fewer migrations, and the same ones")
 
 
-def _migrations(commit: str) -> set[tuple[str, str]]:
-    """Name the migrations of a commit, each with its content's hash: those that differ are other migrations."""
-    lines = _git("ls-tree", commit, f"{VERSIONS}/").splitlines()
-    files = (line.split(None, 3) for line in lines)
-    return {(Path(path).name, blob) for _mode, _kind, blob, path in files if Path(path).name[0].isdigit()}
+def _migrations(commit: str) -> set[str]:
+    """Name the migrations of a commit: one that makes another schema has another name."""
+    files = map(Path, _git("ls-tree", "--name-only", commit, f"{VERSIONS}/").splitlines())
+    return {path.name for path in files if path.name[0].isdigit()}
 
 
 def _checked_out(commit: str, revision: str, directory: Path) -> Earlier:

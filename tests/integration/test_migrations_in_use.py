@@ -45,6 +45,19 @@ def upgrade():
 """
 
 
+RAISING = """
+from alembic import op
+revision = "0002"
+down_revision = "0001"
+def upgrade():
+    op.execute("LOCK TABLE tickets IN SHARE MODE")
+    op.execute("DO $$ BEGIN"
+               " WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'tickets'::regclass)"
+               " LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")
+    op.execute("ALTER TABLE tickets ADD COLUMN hue TEXT")
+"""
+
+
 @pytest.fixture
 def used(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A database of its own at the first of three revisions; the third wants the table that everybody uses."""
@@ -64,6 +77,12 @@ def used(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield made
         made.dispose()
         admin.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def _is_shared(engine: Engine) -> bool:
+    locked = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ShareLock' AND relation = 'tickets'::regclass"
+    with engine.connect() as connection:
+        return bool(connection.execute(text(locked)).scalar_one())
 
 
 def _revision(engine: Engine) -> str | None:
@@ -105,6 +124,20 @@ def test_requests_behind_a_waiting_migration_are_served_when_it_gives_up(used: E
         with pytest.raises(SchemaBusy):
             migrating.result(PATIENCE_S)
     service.dispose()
+
+
+def test_a_migration_that_is_ended_for_a_deadlock_is_busy_and_may_be_repeated(used: Engine) -> None:
+    (migrate.SCRIPTS / "versions" / "second.py").write_text(RAISING)
+    with used.connect() as other, ThreadPoolExecutor(2) as pool:
+        other.execute(text("SELECT id FROM tickets FOR UPDATE"))
+        migrating = pool.submit(migrate.upgrade, used, lock_timeout_s=PATIENCE_S)
+        assert wait_until(lambda: _is_shared(used), PATIENCE_S)
+        other.execute(text("INSERT INTO tickets VALUES (1)"))
+        other.commit()
+        with pytest.raises(SchemaBusy, match="waited for each other"):
+            migrating.result(PATIENCE_S)
+    (migrate.SCRIPTS / "versions" / "second.py").write_text(SECOND)
+    assert migrate.upgrade(used) == ("0001", "0003")
 
 
 def test_two_upgrades_of_a_database_in_use_take_turns(used: Engine) -> None:

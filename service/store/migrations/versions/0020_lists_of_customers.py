@@ -1,11 +1,11 @@
-"""Hands are found by their agent."""
+"""Lists of a million customers."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

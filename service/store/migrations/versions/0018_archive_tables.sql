@@ -1,8 +1,4 @@
--- Migration 0018: the archive (docs/adr/0039). Frozen: change the schema by a new migration.
-
--- What may be archived, by when it last changed. May be built beforehand, by CREATE INDEX CONCURRENTLY.
-CREATE INDEX IF NOT EXISTS tickets_archivable_idx ON tickets (updated_at, id)
-    WHERE status IN ('closed', 'sold') OR deleted_at IS NOT NULL;
+-- Migration 0018: the archive's tables (docs/adr/0039). Frozen: change the schema by a new migration.
 
 CREATE TABLE archived_tickets (
     id BIGINT NOT NULL,
@@ -92,19 +88,3 @@ CREATE TRIGGER archived_tickets_refuse_truncate BEFORE TRUNCATE ON archived_tick
     FOR EACH STATEMENT EXECUTE FUNCTION fairdeal_refuse_truncate();
 CREATE TRIGGER archived_ticket_events_refuse_truncate BEFORE TRUNCATE ON archived_ticket_events
     FOR EACH STATEMENT EXECUTE FUNCTION fairdeal_refuse_truncate();
-
--- An external id is unique among all tickets, archived ones included. Looked at AFTER the row went in: whoever creates
--- the like of a ticket that is just being archived has by then waited for the archiver, and this query sees what it did.
--- A look before would see neither.
-CREATE FUNCTION fairdeal_refuse_archived_external_id() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (SELECT FROM archived_tickets a WHERE a.external_id = NEW.external_id) THEN
-        RAISE EXCEPTION 'an archived ticket has the external id %', NEW.external_id
-            USING ERRCODE = 'unique_violation', CONSTRAINT = 'tickets_external_key', TABLE = 'tickets';
-    END IF;
-    RETURN NULL;
-END $$;
-
-CREATE TRIGGER tickets_refuse_archived_external_id AFTER INSERT OR UPDATE OF external_id ON tickets
-    FOR EACH ROW WHEN (NEW.external_id IS NOT NULL)
-    EXECUTE FUNCTION fairdeal_refuse_archived_external_id();

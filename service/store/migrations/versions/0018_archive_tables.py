@@ -1,11 +1,11 @@
-"""Indexes for lists of what is done or in hand, and of customers."""
+"""The archive's tables."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0018"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

@@ -1,11 +1,11 @@
-"""The archive."""
+"""Tickets beside an archive, and lists of a million."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
