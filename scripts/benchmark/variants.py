@@ -46,7 +46,13 @@ def _without_token_cache() -> None:
     def forget(_tokens: Tokens, _encoded: str) -> None:
         return None
 
-    Tokens._remembered = forget  # type: ignore[method-assign, assignment]
+    Tokens.remembered = forget  # type: ignore[method-assign, assignment]
+
+
+def _without_fast_path() -> None:
+    from service.api import fast_path
+
+    vars(fast_path)["install"] = lambda _app: None
 
 
 def _without_pools() -> None:
@@ -102,7 +108,8 @@ def _with_gathered_claims() -> None:
 
 
 VARIANTS: Mapping[str, Variant] = {
-    "token-cache": Variant("otherwise: every token is verified on every request", _without_token_cache),
+    "token-cache": Variant("otherwise: every token is verified on every request, by Flask", _without_token_cache),
+    "fast-path": Variant("otherwise: Flask answers every fetch", _without_fast_path),
     "prepared-statements": Variant("otherwise: none, as behind a pooler", environ={"DATABASE_POOLER": "transaction"}),
     "pinning": Variant("otherwise: each web process stays on a core of its own", environ={"PIN_WORKERS": "true"}),
     "connection-pools": Variant("otherwise: every use of PostgreSQL makes a connection", _without_pools),

@@ -8,7 +8,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from service.api import access, documents, errors, telemetry, tokens, traces
+from service.api import access, documents, errors, fast_path, telemetry, tokens, traces
 from service.api.dialects import (
     support_system,
     support_ticket_system,
@@ -85,13 +85,15 @@ def create_app(services: Services) -> Api:
     app = new_api(_version())
     app.config.update(MAX_CONTENT_LENGTH=services.settings.max_body_bytes, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.extensions[EXTENSION] = services
-    _believe_proxies(app, services.settings.trusted_proxies)
     _set_paths_up(app)
     if services.tracer is not None:
         traces.install(app, services.tracer)
     telemetry.install(app)
     errors.install(app)
     tokens.install(app, services.settings)
+    if services.tracer is None:  # a span is opened and ended by Flask's hooks
+        fast_path.install(app)
+    _believe_proxies(app, services.settings.trusted_proxies)
     app.before_request(access.admit)
     for resource in RESOURCES:
         app.register_api(resource)

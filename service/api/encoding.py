@@ -8,6 +8,8 @@ import orjson
 from flask import Response
 from flask.json.provider import JSONProvider
 
+JSON = "application/json"
+
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
@@ -38,4 +40,4 @@ class OrjsonProvider(JSONProvider):
 class JsonResponse(Response):
     """An answer is JSON unless it says otherwise; Flask would take it for HTML."""
 
-    default_mimetype = "application/json"
+    default_mimetype = JSON

@@ -36,45 +36,64 @@ NO_PAGE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-act
 """The content policy of what is no page. A view that answers with a page sets its own."""
 
 
-def begin() -> None:
-    """Start the clock and name the request: by the client's X-Request-ID where that is sane, else by a new one."""
-    known = g._get_current_object()
-    known.began = time.perf_counter()
-    given = request.headers.get("X-Request-ID")
-    known.request_id = name = given if given and _SANE_ID.fullmatch(given) else uuid4().hex
+HEADERS_OF_API = (("Content-Security-Policy", NO_PAGE), ("Cache-Control", "no-store"))
+"""What answers of the API carry beside that."""
+
+BEGAN = "fairdeal.began"
+"""The key, in the WSGI environment, of when the request began, where Flask was not the first to look at it."""
+
+
+def name_request(given: str | None) -> str:
+    """Name the request that is being served: by the client's X-Request-ID where that is sane, else by a new one."""
+    name = given if given and _SANE_ID.fullmatch(given) else uuid4().hex
     request_id.set(name)
+    return name
+
+
+def begin() -> None:
+    """Start the clock and name the request."""
+    asked, known = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
+    known.began = asked.environ.get(BEGAN) or time.perf_counter()
+    known.request_id = name_request(asked.headers.get("X-Request-ID"))
 
 
 def finish(response: Response) -> Response:
     """Log and measure the request, and complete its answer."""
     asked, known = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
     _complete(response, path=asked.path, name=known.request_id, is_secure=asked.is_secure)
-    route = asked.url_rule.rule if asked.url_rule else "unmatched"
-    seconds = time.perf_counter() - known.began
     principal = known.get("principal")
-    method = asked.method if asked.method in _METHODS else "other"
-    metrics().observe(method=method, route=route, status=response.status_code, seconds=seconds)
-    logger.info(
-        "request",
-        extra={
-            "method": method,
-            "route": route,
-            "status": response.status_code,
-            "duration_ms": round(seconds * 1000, 2),
-            "user_id": principal.user_id if principal else None,
-            **known.get("logged_too", {}),
-        },
+    tell(
+        metrics(),
+        method=asked.method if asked.method in _METHODS else "other",
+        route=asked.url_rule.rule if asked.url_rule else "unmatched",
+        status=response.status_code,
+        seconds=time.perf_counter() - known.began,
+        user_id=principal.user_id if principal else None,
+        **known.get("logged_too", {}),
     )
     return response
 
 
+def tell(
+    meters: HttpMetrics, *, method: str, route: str, status: int, seconds: float, user_id: int | None, **more: object
+) -> None:
+    """Measure a request and write its one log event; `more` are fields of that."""
+    meters.observe(method=method, route=route, status=status, seconds=seconds)
+    about = {"method": method, "route": route, "status": status, "duration_ms": round(seconds * 1000, 2)}
+    logger.info("request", extra={**about, "user_id": user_id, **more})
+
+
+def common_headers(name: str, *, is_secure: bool) -> list[tuple[str, str]]:
+    """List the headers that every answer carries: to the request of this name, which came by https if `is_secure`."""
+    headers = [("X-Request-ID", name), *GUARDS.items()]
+    return [*headers, ("Strict-Transport-Security", HTTPS_ALONE)] if is_secure else headers
+
+
 def _complete(response: Response, *, path: str, name: str, is_secure: bool) -> None:
     headers = response.headers
-    headers.add("X-Request-ID", name)
-    headers.extend(GUARDS)  # not set: that looks through all headers for each, and nobody else writes these
+    # Not set: that looks through all headers for each, and nobody else writes these.
+    headers.extend(common_headers(name, is_secure=is_secure))
     headers.setdefault("Content-Security-Policy", NO_PAGE)
-    if is_secure:
-        headers["Strict-Transport-Security"] = HTTPS_ALONE
     if path.startswith("/api"):
         headers["Cache-Control"] = "no-store"
 
@@ -86,7 +105,12 @@ def log_too(**fields: object) -> None:
 
 def metrics() -> HttpMetrics:
     """Fetch the metrics of the app that serves the present request."""
-    return cast("HttpMetrics", current_app.extensions[EXTENSION])
+    return metrics_of(current_app)
+
+
+def metrics_of(app: Flask) -> HttpMetrics:
+    """Fetch the metrics of an app."""
+    return cast("HttpMetrics", app.extensions[EXTENSION])
 
 
 def forget(_: BaseException | None) -> None:

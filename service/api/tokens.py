@@ -61,12 +61,13 @@ class Tokens:
 
     def read(self, encoded: str, *, kind: Kind | None = None) -> Claims:
         """Verify a token, of the `kind` wanted. Raises `NotSignedIn`, its `reason` "expired" or "invalid"."""
-        claims = self._remembered(encoded) or self._verify(encoded)
+        claims = self.remembered(encoded) or self._verify(encoded)
         if kind is not None and claims.kind != kind:
             raise _invalid(f"This is the {claims.kind} token; the {kind} token is wanted here.")
         return claims
 
-    def _remembered(self, encoded: str) -> Claims | None:
+    def remembered(self, encoded: str) -> Claims | None:
+        """Return what a token says that has been verified before and is still good; None for any other."""
         claims = self._verified.get(encoded)
         return claims if claims is not None and claims.expires_at > time.time() else None
 

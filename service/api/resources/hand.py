@@ -12,6 +12,7 @@ from service.api.idempotency import idempotent, operation_id
 from service.api.openapi import outcomes, resource
 from service.api.resources.tickets import with_etag
 from service.api.schemas.moves import (
+    SERVED_BY_HEADER,
     FetchInput,
     HandAnswer,
     NothingInput,
@@ -53,7 +54,7 @@ def fetch_tickets(body: FetchInput) -> Response:
     metrics().count_fetch(served_by=dealt.served_by, assigned=dealt.assigned_now)
     log_too(assigned=dealt.assigned_now, served_by=dealt.served_by)
     response = answers.answer(hand_json(dealt))
-    response.headers["X-Fairdeal-Served-By"] = dealt.served_by
+    response.headers[SERVED_BY_HEADER] = dealt.served_by
     return response
 
 

@@ -19,6 +19,7 @@ from service.usecases.bulk import Assignment
 from service.usecases.lifecycle import ItemResult, Sale
 from service.usecases.ports.tickets import Buyer
 
+SERVED_BY_HEADER = "X-Fairdeal-Served-By"
 SERVED_BY = {
     "description": "Which path dealt the tickets: `queue`, or `database` while the queue is away",
     "schema": {"type": "string", "enum": ["queue", "database"]},
@@ -171,7 +172,7 @@ class SalesInput(Input):
 class HandAnswer(Answer):
     """What an agent holds, in creation order."""
 
-    model_config = documented(headers={"X-Fairdeal-Served-By": SERVED_BY})
+    model_config = documented(headers={SERVED_BY_HEADER: SERVED_BY})
 
     tickets: list[TicketAnswer]
     held: int

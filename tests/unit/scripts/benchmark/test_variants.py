@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.api import encoding, tokens
+from service.api import encoding, fast_path, tokens
 from service.store import engine
 from service.wiring import connections
 
@@ -26,7 +26,8 @@ print(dumps({"at": at, "names": {"b", "a"}, "text": "\\u00fc"}).decode())
 
 
 def test_what_the_variants_change_is_there() -> None:
-    assert callable(tokens.Tokens._remembered)
+    assert callable(tokens.Tokens.remembered)
+    assert callable(vars(fast_path)["install"])
     assert callable(vars(engine)["create_engine"])
     assert callable(vars(connections)["make_engine"])
 
