@@ -49,22 +49,21 @@ class FastPath:
     """The WSGI application in front of Flask's."""
 
     def __init__(self, app: Flask) -> None:
+        self._app = app
         self._flask: WSGIApplication = app.wsgi_app
-        self._services = cast("Services", app.extensions[EXTENSION])
-        self._tokens = cast("Tokens", app.extensions[TOKENS])
-        self._metrics = telemetry.metrics_of(app)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a plain fetch by an agent who is signed in; have Flask answer anything else."""
-        claims = self._tokens.remembered(_bearer(environ)) if _is_plain(environ) else None
+        extensions = self._app.extensions
+        claims = cast("Tokens", extensions[TOKENS]).remembered(_bearer(environ)) if _is_plain(environ) else None
         if claims is None or claims.kind != "access":
             return self._flask(environ, start_response)
         began, name = time.perf_counter(), telemetry.name_request(environ.get("HTTP_X_REQUEST_ID"))
-        principal = None
+        services, principal = cast("Services", extensions[EXTENSION]), None
         try:
-            principal, seen = self._services.sessions.principal_and_hand(claims.session_id)
+            principal, seen = services.sessions.principal_and_hand(claims.session_id)
             if principal.role is Role.AGENT:
-                hand = self._services.assignments.fetch(principal.user_id, seen=seen)
+                hand = services.assignments.fetch(principal.user_id, seen=seen)
                 return self._answer(environ, start_response, hand, principal, name, began)
         except Exception as exc:  # noqa: BLE001 - Flask's handlers tell refusals from defects
             environ |= {FAILURE: Failure(exc, principal), telemetry.BEGAN: began, "HTTP_X_REQUEST_ID": name}
@@ -81,10 +80,10 @@ class FastPath:
         name: str,
         began: float,
     ) -> Iterable[bytes]:
-        body = dumps(hand_json(hand))
-        self._metrics.count_fetch(served_by=hand.served_by, assigned=hand.assigned_now)
+        body, metrics = dumps(hand_json(hand)), telemetry.metrics_of(self._app)
+        metrics.count_fetch(served_by=hand.served_by, assigned=hand.assigned_now)
         telemetry.tell(
-            self._metrics, method=METHOD, route=PATH, status=200, seconds=time.perf_counter() - began,
+            metrics, method=METHOD, route=PATH, status=200, seconds=time.perf_counter() - began,
             user_id=principal.user_id, assigned=hand.assigned_now, served_by=hand.served_by,
         )  # fmt: skip
         headers = [
