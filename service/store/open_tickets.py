@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, TextClause, text
 
-from service.domain.model import Priority, QueuedTicket
+from service.domain.model import Priority
 from service.store.engine import statement
 from service.usecases.ports.reconcile import OpenTicket
 
@@ -29,14 +29,16 @@ FROM tickets
 WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'open' AND deleted_at IS NULL
 """)
 
-# The bound on age is a literal of the database's clock, fixed before the first page, so that the pages fit together.
+# The bounds on age are literals of the database's clock, fixed before the first page, so that the pages fit together.
 CHANGED_PAGE = text("""
-SELECT id, priority, epoch, updated_at, extract(epoch FROM clock_timestamp() - updated_at) AS age_s
-FROM tickets
-WHERE status = 'open' AND deleted_at IS NULL
-  AND updated_at >= CAST(:since AS timestamptz) AND updated_at <= CAST(:until AS timestamptz)
-  AND (updated_at, id) > (CAST(:after_at AS timestamptz), :after)
-ORDER BY updated_at, id LIMIT :size
+SELECT priority, array_agg(id ORDER BY updated_at, id) AS ids, max(updated_at) AS last_at FROM (
+    SELECT id, priority, updated_at FROM tickets
+    WHERE status = 'open' AND deleted_at IS NULL
+      AND updated_at >= CAST(:since AS timestamptz) AND updated_at <= CAST(:until AS timestamptz)
+      AND (updated_at, id) > (CAST(:after_at AS timestamptz), :after)
+    ORDER BY updated_at, id LIMIT :size
+) AS page
+GROUP BY priority
 """)
 
 WINDOW = text("""
@@ -88,20 +90,15 @@ class PostgresOpenTickets:
             yield page
             after = page[-1]
 
-    def changed_pages(self, *, within_s: float, older_than_s: float, size: int) -> Iterator[list[OpenTicket]]:
+    def changed_pages(self, *, within_s: float, older_than_s: float, size: int) -> Iterator[dict[Priority, list[int]]]:
         """Walk the index of recent changes."""
         [window] = self._all(WINDOW, within_s=within_s, older_than_s=older_than_s)
         after_at, after = window.since, 0
         while rows := self._all(
             CHANGED_PAGE, since=window.since, until=window.until, after_at=after_at, after=after, size=size
         ):
-            yield [_open_ticket(row) for row in rows]
-            after_at, after = rows[-1].updated_at, rows[-1].id
-
-    def recently_opened(self, *, within_s: float, older_than_s: float, limit: int) -> list[QueuedTicket]:
-        """Read the first page of recent changes."""
-        pages = self.changed_pages(within_s=within_s, older_than_s=older_than_s, size=limit)
-        return [QueuedTicket(ticket.id, ticket.priority) for ticket in next(pages, [])]
+            after_at, after = max((row.last_at, row.ids[-1]) for row in rows)
+            yield {_PRIORITIES[row.priority]: sorted(row.ids) for row in rows}
 
     def open_states(self, ids: Sequence[int]) -> dict[int, OpenTicket]:
         """Look the ids up, a few thousand at a time: a driver's rows take more memory than what is made of them."""

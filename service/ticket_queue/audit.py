@@ -13,7 +13,7 @@ from service.domain.model import Priority, QueuedTicket
 from service.ticket_queue.client import errors_as_facts
 from service.ticket_queue.keys import Keys, parse_id
 from service.ticket_queue.ledger_audit import RedisLedgerAudit
-from service.ticket_queue.queue import in_batches
+from service.ticket_queue.queue import BATCH, in_batches
 from service.ticket_queue.scripts import script
 from service.usecases.ports.queue import Repaired, SnapshotPage
 
@@ -62,16 +62,25 @@ class RedisQueueAudit(RedisLedgerAudit):
         with errors_as_facts():
             self._client.unlink(*keys, self._keys.claims_snapshot(token))
 
-    def queued(self, tickets: Sequence[QueuedTicket]) -> frozenset[int]:
-        """Run queued.lua, as often as its budget makes it."""
-        found: set[int] = set()
+    def not_queued(self, priority: Priority, ids: Sequence[int]) -> list[int]:
+        """Run not_queued.lua, as often as its budget makes it."""
+        absent: list[int] = []
+        queue = {"queue": self._keys.queue(priority)}
         with errors_as_facts():
-            for priority, ids in in_batches(tickets):
-                queue = {"queue": self._keys.queue(priority)}
-                while ids:
-                    looked_at, *there = script("queued").run(self._client, queue, {"budget": BUDGET, "id": ids})
-                    found.update(map(int, there))
-                    ids = ids[looked_at:]
+            left = 0
+            while left < len(ids):
+                some = ids[left : left + BATCH]
+                looked_at, *missing = script("not_queued").run(self._client, queue, {"budget": BUDGET, "id": some})
+                absent.extend(map(int, missing))
+                left += looked_at
+        return absent
+
+    def queued(self, tickets: Sequence[QueuedTicket]) -> frozenset[int]:
+        """Ask for those that are not."""
+        found: set[int] = set()
+        for priority, ids in in_batches(tickets):
+            found.update(ids)
+            found.difference_update(self.not_queued(priority, ids))
         return frozenset(found)
 
     def first(self, priority: Priority, *, count: int) -> tuple[int, ...]:

@@ -99,6 +99,7 @@ class Reconciler:
         stale_claims = StaleClaims(queue=queue, audit=audit, open_tickets=open_tickets, lease_s=claim_lease_s)
         fast = FastTier(
             queue=queue,
+            audit=audit,
             open_tickets=open_tickets,
             stale_claims=stale_claims,
             second_look=second_look,

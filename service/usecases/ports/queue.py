@@ -159,6 +159,9 @@ class QueueAudit(Protocol):
     def drop_snapshot(self, *, token: str) -> None:
         """Remove what was frozen."""
 
+    def not_queued(self, priority: Priority, ids: Sequence[int]) -> list[int]:
+        """Say which of the ids, which come ascending, are not in the live queue of the priority now."""
+
     def queued(self, tickets: Sequence[QueuedTicket]) -> frozenset[int]:
         """Say which ids are in the live queue of their priority now (binary search; exact on an ordered queue)."""
 

@@ -204,8 +204,11 @@ class AuditedTickets(OpenTickets, Protocol):
     def open_states(self, ids: Sequence[int]) -> dict[int, OpenTicket]:
         """Describe those of the ids that are open now."""
 
-    def changed_pages(self, *, within_s: float, older_than_s: float, size: int) -> Iterator[list[OpenTicket]]:
-        """Yield the open tickets last changed between `within_s` and `older_than_s` seconds ago, in that order."""
+    def changed_pages(self, *, within_s: float, older_than_s: float, size: int) -> Iterator[dict[Priority, list[int]]]:
+        """Yield the open tickets last changed between `within_s` and `older_than_s` seconds ago, `size` at a time.
+
+        The first to change come first; within a page, the ids of each priority come ascending.
+        """
 
     def held_by_each(self, agent_ids: Sequence[int]) -> dict[int, frozenset[int]]:
         """Read what each of the agents holds; agents who hold nothing are left out."""

@@ -259,9 +259,6 @@ class OpenTickets(Protocol):
     def open_pages(self, priority: Priority, *, size: int) -> Iterator[list[int]]:
         """Yield the ids of all open tickets of a priority, ascending, `size` at a time, by keyset."""
 
-    def recently_opened(self, *, within_s: float, older_than_s: float, limit: int) -> list[QueuedTicket]:
-        """List open tickets last changed between `within_s` and `older_than_s` seconds ago (the database's clock)."""
-
     def still_open(self, ids: Sequence[int]) -> dict[int, Priority]:
         """Say which of the ids are open now, and with which priority."""
 

@@ -13,6 +13,7 @@ from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import AuditedTickets, Drift
 from service.usecases.reconciliation.repair import paced
 from service.usecases.reconciliation.run import Run
+from service.usecases.reconciliation.second_look import not_queued
 
 STAGING_TTL_S = 600
 
@@ -114,9 +115,7 @@ class Rebuild:
         """Queue what was opened since the pages were read; its writers were turned away."""
         for page in self._open_tickets.changed_pages(within_s=since_s, older_than_s=0, size=self._page_size):
             run.step("catching up")
-            opened = [QueuedTicket(ticket.id, ticket.priority) for ticket in sorted(page, key=lambda one: one.id)]
-            queued = self._audit.queued(opened)
-            for batch in paced([ticket for ticket in opened if ticket.id not in queued], run):
+            for batch in paced(not_queued(self._audit, page), run):
                 for ticket in self._audit.put_in(batch).deep:
                     self._queue.enqueue([ticket])  # a walk, but a rare one: to leave it out would call for a rebuild
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from service.domain.model import QueuedTicket
+from service.domain.model import Priority, QueuedTicket
 from service.usecases.ports.queue import QueueAudit
 from service.usecases.ports.reconcile import AuditedTickets, OpenTicket
 
@@ -59,3 +59,12 @@ class SecondLook:
             ticket for ticket in present if ticket.id in states and states[ticket.id].priority is not ticket.priority
         ]
         return phantoms, misplaced
+
+
+def not_queued(audit: QueueAudit, page: Mapping[Priority, Sequence[int]]) -> list[QueuedTicket]:
+    """Say which tickets of a page of ids, those of each priority ascending, are not in the queue now."""
+    return [
+        QueuedTicket(ticket_id, priority)
+        for priority, ids in page.items()
+        for ticket_id in audit.not_queued(priority, ids)
+    ]

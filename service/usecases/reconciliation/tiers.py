@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from service.domain.model import QueuedTicket
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import AuditedTickets, Drift, OpenTicket
 from service.usecases.reconciliation.comparison import Comparison
@@ -10,7 +9,7 @@ from service.usecases.reconciliation.hands import Hands
 from service.usecases.reconciliation.marks import MARK_LIMIT, Marks
 from service.usecases.reconciliation.rebuild import Rebuild
 from service.usecases.reconciliation.run import Run
-from service.usecases.reconciliation.second_look import SecondLook
+from service.usecases.reconciliation.second_look import SecondLook, not_queued
 from service.usecases.reconciliation.settlement import Settlement, disorder
 from service.usecases.reconciliation.stale_claims import StaleClaims
 
@@ -24,6 +23,7 @@ class FastTier:
         self,
         *,
         queue: TicketQueue,
+        audit: QueueAudit,
         open_tickets: AuditedTickets,
         stale_claims: StaleClaims,
         second_look: SecondLook,
@@ -34,6 +34,7 @@ class FastTier:
     ) -> None:
         """Make it to look at tickets changed between `grace_s` and `recent_s` ago."""
         self._queue = queue
+        self._audit = audit
         self._open_tickets = open_tickets
         self._stale_claims = stale_claims
         self._second_look = second_look
@@ -58,8 +59,8 @@ class FastTier:
         marked: dict[int, OpenTicket] = {}
         pages = self._open_tickets.changed_pages(within_s=self._recent_s, older_than_s=self._grace_s, size=RECENT_PAGE)
         for page in pages:
-            run.compared(len(page), "recent tickets")
-            marked |= self._second_look.missing([QueuedTicket(ticket.id, ticket.priority) for ticket in page])
+            run.compared(sum(map(len, page.values())), "recent tickets")
+            marked |= self._second_look.missing(not_queued(self._audit, page))
             if len(marked) >= MARK_LIMIT:
                 break
         return marked

@@ -1,10 +1,10 @@
--- Look ids up in a queue: exact where the queue is in order.
+-- Say which ids are not in a queue: exact where the queue is in order.
 -- Ids that lie close together are found in one stretch of entries after the other; one that does not follow closely is
 -- searched for. Tickets created lately are such a run at the tail. The call ends early when `budget` is used up.
 -- USES: order
 -- KEYS: queue
 -- ARGV: budget id...
--- RETURNS: {looked_at, found_id...}; the ids must come ascending.
+-- RETURNS: {looked_at, absent_id...}; the ids must come ascending.
 local queue = KEYS[1]
 local budget = tonumber(ARGV[1])
 local FIRST_ID = 2
@@ -37,15 +37,15 @@ local function go_to(id)
     end
 end
 
-local found, looked_at = {}, 0
+local absent, looked_at = {}, 0
 for i = FIRST_ID, #ARGV do
     if budget <= 0 then
         break
     end
     go_to(ARGV[i])
-    if stretch[at] == ARGV[i] then
-        found[#found + 1] = ARGV[i]
+    if stretch[at] ~= ARGV[i] then
+        absent[#absent + 1] = ARGV[i]
     end
     looked_at = looked_at + 1
 end
-return {looked_at, unpack(found)}
+return {looked_at, unpack(absent)}
