@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
+from service.api.app import create_app
 from service.bootstrap import Container
 from service.usecases.archive import DAY_S, Sweep
 from service.usecases.ports.archive import READERS
+from service.usecases.ports.tickets import Buyer
 
 OLD_S = 90 * DAY_S
+PASSWORD = "Correct-horse-7"
+KIM = Buyer(name="Kim", email="kim@example.com")
 
 AGE_TICKETS = text("""
 UPDATE tickets
@@ -63,3 +69,16 @@ def where(engine: Engine, ticket_id: int) -> tuple[int, int, int, int]:
     with engine.connect() as connection:
         row = connection.execute(WHERE, {"id": ticket_id}).one()
     return row.tickets, row.events, row.archived, row.archived_events
+
+
+def signed_in(container: Container, username: str) -> FlaskClient:
+    client = create_app(container).test_client()
+    token = client.post("/api/token", json={"username": username, "password": PASSWORD}).get_json()["access"]
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return client
+
+
+def get(client: FlaskClient, path: str) -> Any:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()

@@ -150,7 +150,7 @@ ELSEWHERE = {
     "FairdealPoolExhausted": "test_a_lock_is_found_and_its_holder_ended",
     "FairdealInvariantBroken": "test_a_broken_promise_about_redis_heals",
     "FairdealDriftRepaired": "nothing is to be done",
-    "FairdealArchiveBehind": "tests/integration/test_archive_cli.py",
+    "FairdealArchiveBehind": "tests/integration/archive/test_archive_cli.py",
 }
 
 
