@@ -81,10 +81,12 @@ DROP_EVENTS = text("DELETE FROM ticket_events WHERE ticket_id = ANY (CAST(:ids A
 DROP_TICKETS = text("DELETE FROM tickets WHERE id = ANY (CAST(:ids AS bigint[]))")
 
 PURGE_TICKETS = text(f"""
-DELETE FROM archived_tickets WHERE id IN (
+WITH old AS MATERIALIZED (
     SELECT id FROM archived_tickets WHERE updated_at < {_CUTOFF}
-    ORDER BY updated_at, id LIMIT :limit FOR UPDATE SKIP LOCKED)
-RETURNING id
+    ORDER BY updated_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+DELETE FROM archived_tickets a USING old WHERE a.id = old.id
+RETURNING a.id
 """)  # noqa: S608 - the condition is our own
 PURGE_EVENTS = text("DELETE FROM archived_ticket_events WHERE ticket_id = ANY (CAST(:ids AS bigint[]))")
 

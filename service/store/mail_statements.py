@@ -119,8 +119,10 @@ WHERE id = :id AND state = ANY (:states)
 """)
 
 PRUNE = text("""
-DELETE FROM mails WHERE id IN (
+WITH old AS MATERIALIZED (
     SELECT id FROM mails
     WHERE settled_at < now() - CAST(:age_s AS double precision) * interval '1 second'
-    ORDER BY settled_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    ORDER BY settled_at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+DELETE FROM mails m USING old WHERE m.id = old.id
 """)

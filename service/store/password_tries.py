@@ -41,11 +41,12 @@ ON CONFLICT (key) DO UPDATE SET whole_at = excluded.whole_at, known_until = excl
 """)
 
 PRUNE = text("""
-DELETE FROM password_tries WHERE key IN (
+WITH old AS MATERIALIZED (
     SELECT key FROM password_tries
     WHERE whole_at < clock_timestamp() AND (known_until IS NULL OR known_until < clock_timestamp())
     LIMIT :limit FOR UPDATE SKIP LOCKED
 )
+DELETE FROM password_tries t USING old WHERE t.key = old.key
 """)
 
 PRUNED_AT_ONCE = 10_000

@@ -74,32 +74,40 @@ DELETE FROM reconciliations WHERE id IN (
     WHERE requested_at < now() - CAST(:age_s AS double precision) * interval '1 second')
 """)
 
+# What a DELETE takes is chosen before it, and once: a subquery may be asked anew for each row of the table, and then
+# finds others in the place of those that are deleted already, whatever its LIMIT.
 PRUNE_CLAIMS = text("""
-DELETE FROM claims WHERE id IN (
+WITH old AS MATERIALIZED (
     SELECT id FROM claims
     WHERE at < now() - CAST(:age_s AS double precision) * interval '1 second'
-    ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+DELETE FROM claims c USING old WHERE c.id = old.id
 """)
 
 PRUNE_KEYS = text("""
-DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+WITH old AS MATERIALIZED (
     SELECT user_id, key FROM idempotency_keys
     WHERE created_at < now() - CAST(:age_s AS double precision) * interval '1 second'
-    ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+DELETE FROM idempotency_keys k USING old WHERE k.user_id = old.user_id AND k.key = old.key
 """)
 
 # Over since the earlier of the two times (LEAST passes over NULL). No index: one on `expires_at` would cost every
 # refresh its in-place update, to spare the reconciler one look over a table that this keeps small.
 PRUNE_SESSIONS = text("""
-DELETE FROM sessions WHERE id IN (
+WITH old AS MATERIALIZED (
     SELECT id FROM sessions
     WHERE LEAST(expires_at, revoked_at) < now() - CAST(:age_s AS double precision) * interval '1 second'
-    ORDER BY LEAST(expires_at, revoked_at) LIMIT :limit FOR UPDATE SKIP LOCKED)
+    ORDER BY LEAST(expires_at, revoked_at) LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+DELETE FROM sessions s USING old WHERE s.id = old.id
 """)
 
 # Few rows, and no index for this: they are gone after a month.
 PRUNE_IMPORTS = text("""
-WITH old AS (
+WITH old AS MATERIALIZED (
     SELECT id FROM imports WHERE finished_at < now() - CAST(:age_s AS double precision) * interval '1 second'
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 ),

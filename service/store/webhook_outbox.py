@@ -105,11 +105,13 @@ WHERE id = :webhook_id AND is_active
 """)
 
 PRUNE = text("""
-DELETE FROM webhook_deliveries WHERE id IN (
+WITH old AS MATERIALIZED (
     SELECT d.id FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id
     WHERE d.created_at < now() - CAST(:older_than_s AS double precision) * interval '1 second'
       AND NOT (d.state = 'pending' AND w.is_active)
-    LIMIT :limit FOR UPDATE OF d SKIP LOCKED)
+    LIMIT :limit FOR UPDATE OF d SKIP LOCKED
+)
+DELETE FROM webhook_deliveries d USING old WHERE d.id = old.id
 """)
 
 _STATES = {

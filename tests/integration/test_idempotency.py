@@ -10,7 +10,8 @@ from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.pool import NullPool
 
 from service.api.app import create_app
 from service.bootstrap import Container
@@ -247,8 +248,17 @@ def test_two_processes_at_the_same_fetch_assign_once(container: Container, make_
     assert container.assignments.held(agent).held == 2
 
 
-def test_old_keys_are_removed(idempotency: Idempotency, engine: Engine, make_user: Any) -> None:
-    user, runs = make_user(), PostgresReconciliations(engine)
+NESTED = (
+    "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_hashagg=off -c enable_sort=off -c enable_material=off"
+)
+
+
+@pytest.mark.parametrize("planned", ["", NESTED], ids=["as it comes", "as a nested loop"])
+def test_old_keys_are_removed(idempotency: Idempotency, engine: Engine, make_user: Any, planned: str) -> None:
+    """So many at a time, and no more, whatever the statistics have the planner do."""
+    user = make_user()
+    planning = create_engine(engine.url, connect_args={"options": planned}, poolclass=NullPool)
+    runs = PostgresReconciliations(planning)
     for number in range(5):
         idempotency.once(user, f"k{number}", fingerprint="f", operation=lambda _: OK)
     with engine.begin() as connection:
