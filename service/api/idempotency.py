@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 
 from service.api.access import caller
 from service.api.errors import answer_error
+from service.api.schemas.moves import SERVED_BY_HEADER
 from service.api.services import services
 from service.domain.errors import FairdealError
 from service.usecases.ports.idempotency import Reply
@@ -20,7 +21,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
-KEPT_HEADERS = ("Content-Type", "Location", "ETag", "X-Fairdeal-Served-By")
+KEPT_HEADERS = ("Content-Type", "Location", "ETag", SERVED_BY_HEADER)
 
 PARAMETER = {
     "name": HEADER,

@@ -35,8 +35,10 @@ HTTPS_ALONE = "max-age=31536000"
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """The content policy of what is no page. A view that answers with a page sets its own."""
 
+NO_STORE = "no-store"
+"""What the API answers is of that moment."""
 
-HEADERS_OF_API = (("Content-Security-Policy", NO_PAGE), ("Cache-Control", "no-store"))
+HEADERS_OF_API = (("Content-Security-Policy", NO_PAGE), ("Cache-Control", NO_STORE))
 """What answers of the API carry beside that."""
 
 BEGAN = "fairdeal.began"
@@ -95,7 +97,7 @@ def _complete(response: Response, *, path: str, name: str, is_secure: bool) -> N
     headers.extend(common_headers(name, is_secure=is_secure))
     headers.setdefault("Content-Security-Policy", NO_PAGE)
     if path.startswith("/api"):
-        headers["Cache-Control"] = "no-store"
+        headers["Cache-Control"] = NO_STORE
 
 
 def log_too(**fields: object) -> None:

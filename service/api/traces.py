@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, g, request
 
+from service.api.schemas.moves import SERVED_BY_HEADER
 from service.tracing import Tracer
 
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -24,7 +25,7 @@ def install(app: Flask, tracer: Tracer) -> None:
         g.answered = {
             "http.response.status_code": response.status_code,
             "fairdeal.request_id": g.get("request_id", ""),
-            "fairdeal.served_by": response.headers.get("X-Fairdeal-Served-By", ""),
+            "fairdeal.served_by": response.headers.get(SERVED_BY_HEADER, ""),
         }
         return response
 

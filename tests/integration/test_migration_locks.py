@@ -61,7 +61,7 @@ def upgrade():
 
 @pytest.fixture
 def empty(engine: Engine) -> Iterator[Engine]:
-    name = "fairdeal_migration_locks"
+    name = f"{engine.url.database}_migration_locks"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as admin:
         admin.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         admin.execute(text(f"CREATE DATABASE {name}"))

@@ -66,7 +66,7 @@ def used(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     (versions / "first.py").write_text(FIRST)
     (tmp_path / "env.py").write_text((migrate.SCRIPTS / "env.py").read_text())
     monkeypatch.setattr(migrate, "SCRIPTS", tmp_path)
-    name = "fairdeal_in_use"
+    name = f"{engine.url.database}_in_use"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as admin:
         admin.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         admin.execute(text(f"CREATE DATABASE {name}"))

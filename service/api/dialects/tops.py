@@ -10,6 +10,7 @@ from flask import Response, request
 from service.api import answers
 from service.api.access import caller, hand_seen
 from service.api.idempotency import operation_id
+from service.api.schemas.moves import SERVED_BY_HEADER
 from service.api.services import services
 from service.api.telemetry import metrics
 from service.domain.model import Ticket
@@ -29,5 +30,5 @@ def listed(hand: Hand, describe: Callable[[Ticket], Any], *, key: Callable[[Tick
     """Answer with a hand as a plain list, in creation order or by `key`."""
     held = hand.tickets if key is None else sorted(hand.tickets, key=key)
     response = answers.answer([describe(ticket) for ticket in held])
-    response.headers["X-Fairdeal-Served-By"] = hand.served_by
+    response.headers[SERVED_BY_HEADER] = hand.served_by
     return response

@@ -3,8 +3,8 @@
 
 -- An external id is unique among all tickets, archived ones included. Looked at AFTER the row went in: whoever creates
 -- the like of a ticket that is just being archived has by then waited for the archiver, and this query sees what it did.
--- A look before would see neither.
-CREATE FUNCTION fairdeal_refuse_archived_external_id() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A look before would see neither. Checkouts from between two versions made it in 0018: see 0022.
+CREATE OR REPLACE FUNCTION fairdeal_refuse_archived_external_id() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM archived_tickets a WHERE a.external_id = NEW.external_id) THEN
         RAISE EXCEPTION 'an archived ticket has the external id %', NEW.external_id
@@ -13,9 +13,14 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER tickets_refuse_archived_external_id AFTER INSERT OR UPDATE OF external_id ON tickets
-    FOR EACH ROW WHEN (NEW.external_id IS NOT NULL)
-    EXECUTE FUNCTION fairdeal_refuse_archived_external_id();
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'tickets'::regclass
+                                            AND tgname = 'tickets_refuse_archived_external_id') THEN
+        CREATE TRIGGER tickets_refuse_archived_external_id AFTER INSERT OR UPDATE OF external_id ON tickets
+            FOR EACH ROW WHEN (NEW.external_id IS NOT NULL)
+            EXECUTE FUNCTION fairdeal_refuse_archived_external_id();
+    END IF;
+END $$;
 
 -- What may be archived, by when it last changed.
 CREATE INDEX IF NOT EXISTS tickets_archivable_idx ON tickets (updated_at, id)
