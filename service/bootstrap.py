@@ -287,7 +287,7 @@ def create_wsgi_app() -> Flask:
     from service.dashboard import pages
 
     settings = config.load()
-    configure_logging(level=settings.log_level, shape=settings.log_format)
+    configure_logging(level=settings.log_level, shape=settings.log_format, gathers=True)
     container = build_container(settings, "web")
     container.meters.keep_looking()
     app = create_app(container)

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the HTTP request being served, where one is; every log line carries it."""
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request_id"}
 """What a log record holds by itself; everything else is a field of the event."""
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -35,10 +35,11 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         "event": record.getMessage(),
         "logger": record.name,
     }
-    current = request_id.get()
+    said = vars(record)
+    current = said["request_id"] if "request_id" in said else request_id.get()
     if current is not None:
         fields["request_id"] = current
-    fields |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    fields |= {key: value for key, value in said.items() if key not in _STANDARD}
     if record.exc_info and record.exc_info[0] is not None:
         fields["exception"] = "".join(traceback.format_exception(*record.exc_info))
     return fields
@@ -65,8 +66,12 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{exception}" if exception else line
 
 
-def logging_config(*, level: str, shape: Literal["json", "text"]) -> dict[str, Any]:
-    """Describe the logging of a process for `logging.config.dictConfig`: everything to stderr, in one shape."""
+def logging_config(*, level: str, shape: Literal["json", "text"], gathers: bool = False) -> dict[str, Any]:
+    """Describe the logging of a process for `logging.config.dictConfig`: everything to stderr, in one shape.
+
+    With `gathers`, by a thread that writes a few lines at a time (`service.gathered_log`).
+    """
+    handler = "service.gathered_log.GatheringHandler" if gathers else "logging.StreamHandler"
     formatter = JsonFormatter if shape == "json" else TextFormatter
     to_stderr = {"handlers": ["stderr"], "propagate": False, "level": level.upper()}
     silent = {"handlers": [], "propagate": False, "level": "CRITICAL"}
@@ -74,17 +79,17 @@ def logging_config(*, level: str, shape: Literal["json", "text"]) -> dict[str, A
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"event": {"()": formatter}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event"}},
+        "handlers": {"stderr": {"class": handler, "formatter": "event"}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {"gunicorn.error": to_stderr, "gunicorn.access": silent, "alembic": {"level": "WARNING"}},
     }
 
 
-def configure_logging(*, level: str, shape: Literal["json", "text"]) -> None:
+def configure_logging(*, level: str, shape: Literal["json", "text"], gathers: bool = False) -> None:
     """Make this process log as `logging_config` describes, without looking for what no line shows."""
     logging._srcfile = None  # as the logging HOWTO has it under "Optimization"
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging.config.dictConfig(logging_config(level=level, shape=shape))
+    logging.config.dictConfig(logging_config(level=level, shape=shape, gathers=gathers))
 
 
 class HttpMetrics:

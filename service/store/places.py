@@ -14,6 +14,10 @@ SELECT id, priority, agent_id FROM tickets
 WHERE id = ANY (CAST(:ids AS bigint[])) AND status IN ('open', 'assigned', 'in_progress') AND deleted_at IS NULL
 """)
 
+OPEN = text("""
+SELECT count(*) FROM tickets
+WHERE id = ANY (CAST(:ids AS bigint[])) AND priority = :priority AND status = 'open' AND deleted_at IS NULL
+""")
 
 _IN_QUEUE = {priority.value: IN_QUEUE[priority] for priority in Priority}
 
@@ -32,3 +36,10 @@ class PostgresPlaces:
             ticket_id: _IN_QUEUE[priority] if agent_id is None else InHand(agent_id)
             for ticket_id, priority, agent_id in found
         }
+
+    def all_open(self, ids: Sequence[int], priority: Priority) -> bool:
+        """Count those that are."""
+        written = "{" + ",".join(map(str, ids)) + "}"  # the driver would adapt each by itself
+        with statement(self._engine) as connection:
+            found = connection.execute(OPEN, {"ids": written, "priority": priority.value}).scalar_one()
+        return bool(found == len(ids))

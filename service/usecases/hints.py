@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 
 from service.domain.errors import QueueUnavailable, StoreUnavailable
-from service.domain.model import IN_QUEUE, InHand, InQueue, Place, QueuedTicket, Ticket, TicketStatus
+from service.domain.model import IN_QUEUE, InHand, InQueue, Place, Priority, QueuedTicket, Ticket, TicketStatus
 from service.domain.policy import place_of
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.ports.tickets import TicketPlaces
@@ -30,6 +30,9 @@ LOOKS = 3
 
 PAGE = 1_000
 """Tickets looked at by one statement."""
+
+MANY = 100
+"""Tickets from which on it pays to ask first whether there is anything to be seen."""
 
 
 @contextmanager
@@ -113,12 +116,24 @@ def _look_again(queue: TicketQueue, places: TicketPlaces, told: Mapping[int, Pla
     """Look, a page at a time, whether tickets are still where the queue was told; False when PostgreSQL is away."""
     ids = list(told)
     try:
+        if len(ids) >= MANY and _are_all_queued(places, told):
+            return True
         for start in range(0, len(ids), PAGE):
             _chase(queue, places, {ticket_id: told[ticket_id] for ticket_id in ids[start : start + PAGE]})
     except StoreUnavailable:
         log.warning("hints_not_looked_at", extra={"count": len(ids)})
         return False
     return True
+
+
+def _are_all_queued(places: TicketPlaces, told: Mapping[int, Place]) -> bool:
+    """Ask about many without reading them: new tickets, as imports bring them, are rarely taken within that time."""
+    lines: dict[Priority, list[int]] = defaultdict(list)
+    for ticket_id, place in told.items():
+        if not isinstance(place, InQueue):
+            return False
+        lines[place.priority].append(ticket_id)
+    return all(places.all_open(ids, priority) for priority, ids in lines.items())
 
 
 def _chase(queue: TicketQueue, places: TicketPlaces, told: Mapping[int, Place]) -> None:

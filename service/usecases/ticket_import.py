@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
@@ -13,7 +13,7 @@ from service.domain.errors import InvalidInput, StoreUnavailable
 from service.domain.model import Priority
 from service.domain.ticket_rules import clean_row
 from service.usecases.ports.imports import ImportMark, OnError
-from service.usecases.ports.tickets import TicketDraft
+from service.usecases.ports.tickets import ImportedTicket, TicketDraft
 from service.usecases.ticket_files import FileFormat, Row, RowError, rows_of
 from service.usecases.tickets import Tickets
 
@@ -103,7 +103,7 @@ class TicketImport:
         mark: Marking | None = None,
         ahead: bool = False,
     ) -> Iterator[ImportBatch]:
-        """Import a file, yielding each batch once it is committed and queued.
+        """Import a file, yielding each batch once it is committed; it is queued while the next one is written.
 
         The rows before a bad one that stops the import are imported. `undisturbed` surrounds each transaction, so that
         an interruption can wait for its end. A dry run says of each row whether it is there already, be it further up
@@ -113,19 +113,22 @@ class TicketImport:
         `StoreUnavailable`, which names the lines whose fate is unknown, and `Conflict` where a mark is not the import's
         own any more.
         """
-        finish = _Finish(self._tickets, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed, mark=mark)
         rows = rows_of(source, format, after_line=after_line)
         gather = partial(_gathered, rows, stops=on_error is OnError.ABORT)
         new, due = 0, BATCH
-        for pending in _read_ahead(gather) if ahead else iter(gather, None):
-            batch = finish(pending)
-            new += 0 if dry_run else sum(row.is_new for row in batch.rows)
-            if new >= due:
-                self._tickets.refresh_statistics()
-                due = GROWN * new
-            yield batch
-            if pending.stopped:
-                return
+        with _Queueing(self._tickets) as queueing:
+            finish = _Finish(
+                self._tickets, queueing, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed, mark=mark
+            )
+            for pending in _read_ahead(gather) if ahead else iter(gather, None):
+                batch = finish(pending)
+                new += 0 if dry_run else sum(row.is_new for row in batch.rows)
+                if new >= due:
+                    self._tickets.refresh_statistics()
+                    due = GROWN * new
+                yield batch
+                if pending.stopped:
+                    return
 
 
 def _gathered(rows: Iterator[Row | RowError], *, stops: bool) -> _Pending | None:
@@ -149,11 +152,38 @@ def _read_ahead(gather: Callable[[], _Pending | None]) -> Iterator[_Pending]:
             pending = None if following is None else following.result()
 
 
+class _Queueing:
+    """Queue a batch in a thread of its own while the next one is written, one batch behind at the most.
+
+    Leaving waits for what is under way. A process that is killed leaves a batch to the reconciler, as ever.
+    """
+
+    def __init__(self, tickets: Tickets) -> None:
+        self._tickets = tickets
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="import-queue")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> _Queueing:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown()
+        if kind is None and self._last is not None:
+            self._last.result()
+
+    def __call__(self, drafts: Sequence[TicketDraft], imported: Sequence[ImportedTicket]) -> None:
+        """Queue what is new, once the batch before is queued. Raises what went wrong with that."""
+        if self._last is not None:
+            self._last.result()
+        self._last = self._thread.submit(self._tickets.queue_imported, drafts, imported)
+
+
 @dataclass(frozen=True, slots=True)
 class _Finish:
     """How the batches of one import end."""
 
     tickets: Tickets
+    queueing: _Queueing
     _: KW_ONLY
     actor_id: int | None
     dry_run: bool
@@ -191,6 +221,7 @@ class _Finish:
             first, last = min(pending.lines, default=pending.line), pending.lines[-1] if pending.lines else pending.line
             detail = f"{exc.detail}; whether lines {first} to {last} were imported is unknown"
             raise StoreUnavailable(detail, first_line=first, last_line=last) from exc
+        self.queueing(pending.drafts, imported)
         return tuple(
             ImportedRow(line, found.ticket_id, found.is_new)
             for line, found in zip(pending.lines, imported, strict=True)

@@ -65,19 +65,22 @@ class Tickets:
     def import_many(
         self, drafts: Sequence[TicketDraft], *, actor_id: int | None, mark: ImportMark | None = None
     ) -> list[ImportedTicket]:
-        """Create, in one transaction and in order, those tickets whose external ids are not there yet; queue them.
+        """Create, in one transaction and in order, those tickets whose external ids are not there yet.
 
-        The drafts are clean already. `mark` is written in the same transaction. Returns the ticket of each draft.
-        Raises `StoreUnavailable`, and `Conflict` for the mark of an attempt that another one has followed.
+        The drafts are clean already, and `mark` is written in the same transaction; `queue_imported` is still to be
+        called. Returns the ticket of each draft. Raises `StoreUnavailable`, and `Conflict` for the mark of an attempt
+        that another one has followed.
         """
-        imported = self._store.import_many(drafts, actor_id=actor_id, mark=mark)
+        return self._store.import_many(drafts, actor_id=actor_id, mark=mark)
+
+    def queue_imported(self, drafts: Sequence[TicketDraft], imported: Sequence[ImportedTicket]) -> None:
+        """Queue those of `import_many` that are new."""
         new = [
             QueuedTicket(found.ticket_id, draft.priority)
             for draft, found in zip(drafts, imported, strict=True)
             if found.is_new
         ]
         opened(self._queue, self._places, new)
-        return imported
 
     def refresh_statistics(self) -> None:
         """Let PostgreSQL see that there are many more tickets than before, if it can just now."""

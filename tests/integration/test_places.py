@@ -36,3 +36,20 @@ def test_an_open_ticket_is_in_its_queue_a_held_one_in_its_hand_and_any_other_now
         started: InHand(ann),
         high: InQueue(Priority.HIGH),
     }
+
+
+def test_tickets_are_all_open_while_none_has_left_its_queue(
+    engine: Engine, make_agent: Callable[..., int], make_tickets: Callable[..., list[int]]
+) -> None:
+    places, ann = PostgresPlaces(engine), make_agent()
+    ids = make_tickets(4)
+    assert places.all_open(ids, Priority.MEDIUM)
+    assert not places.all_open(ids, Priority.HIGH)
+    assert not places.all_open([*ids, *make_tickets(1, "high")], Priority.MEDIUM)
+    assert not places.all_open([*ids, 10**9], Priority.MEDIUM)
+    with engine.begin() as connection:
+        connection.execute(CHANGE, {"id": ids[0], "status": "assigned", "agent": ann})
+        connection.execute(DELETE, {"ids": ids[1:2]})
+    assert not places.all_open(ids[:1], Priority.MEDIUM)
+    assert not places.all_open(ids[1:2], Priority.MEDIUM)
+    assert places.all_open(ids[2:], Priority.MEDIUM)

@@ -93,12 +93,22 @@ def test_looking_again_comes_to_an_end(queue: MemoryTicketQueue) -> None:
     assert len(places.looks) == LOOKS
 
 
-def test_many_tickets_are_looked_at_a_thousand_at_a_time(queue: MemoryTicketQueue) -> None:
-    tickets = [QueuedTicket(n, MEDIUM) for n in range(1, 2_502)]
+def test_many_that_are_still_queued_are_asked_about_and_not_read(queue: MemoryTicketQueue) -> None:
+    tickets = [QueuedTicket(n, Priority.HIGH if n % 2 else MEDIUM) for n in range(1, 2_502)]
     places = KnownPlaces(tickets)
     opened(queue, places, tickets)
-    assert [len(look) for look in places.looks] == [1_000, 1_000, 501]
+    assert (places.looks, places.questions) == ([], 2)
     assert queue.calls == ["enqueue"]
+
+
+def test_many_of_which_one_has_moved_are_looked_at_a_thousand_at_a_time(queue: MemoryTicketQueue) -> None:
+    tickets = [QueuedTicket(n, MEDIUM) for n in range(1, 2_502)]
+    places = KnownPlaces(tickets)
+    del places.known[2_400]
+    opened(queue, places, tickets)
+    assert [len(look) for look in places.looks[:3]] == [1_000, 1_000, 501]
+    assert places.looks[3] == [2_400]
+    assert queue.calls == ["enqueue", "remove"]
 
 
 def test_only_what_has_moved_is_looked_at_once_more(queue: MemoryTicketQueue) -> None:

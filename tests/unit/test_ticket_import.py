@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from service.domain.errors import InvalidInput, StoreUnavailable
-from service.domain.model import InQueue, Place, Priority, QueuedTicket
+from service.domain.model import Priority
 from service.usecases.ports.imports import ImportMark, OnError
 from service.usecases.ports.tickets import ImportedTicket, TicketDraft
 from service.usecases.ticket_files import MAX_ROW_BYTES, FileFormat
@@ -42,6 +42,9 @@ class CreatedTickets:
         first = len(self.drafts) + 1
         self.batches.append(list(drafts))
         return [ImportedTicket(first + place, is_new=True) for place, _ in enumerate(drafts)]
+
+    def queue_imported(self, drafts: Sequence[TicketDraft], imported: Sequence[ImportedTicket]) -> None:
+        assert len(drafts) == len(imported)
 
     def refresh_statistics(self) -> None:
         self.refreshed_at.append(len(self.drafts))
@@ -348,27 +351,6 @@ def test_each_transaction_is_undisturbed(tickets: CreatedTickets) -> None:
 
     run(tickets, "subject\n" + "One\n" * (BATCH + 1), undisturbed=undisturbed)
     assert seen == ["begin 0", "end 1", "begin 1", "end 2"]
-
-
-def test_only_what_is_new_is_queued() -> None:
-    class Store:
-        def import_many(self, drafts: Sequence[TicketDraft], **_: Any) -> list[ImportedTicket]:
-            return [ImportedTicket(5, is_new=False), ImportedTicket(6, is_new=True)]
-
-    class Queue:
-        queued: Sequence[QueuedTicket] = ()
-
-        def enqueue(self, tickets: Sequence[QueuedTicket]) -> None:
-            self.queued = tickets
-
-        def places(self, ids: Sequence[int]) -> dict[int, Place]:
-            return dict.fromkeys(ids, InQueue(Priority.LOW))
-
-    queue: Any = Queue()
-    made = Tickets(store=Store(), queue=queue, places=queue)  # type: ignore[arg-type]
-    drafts = [TicketDraft(subject="Old", priority=Priority.LOW), TicketDraft(subject="New", priority=Priority.LOW)]
-    assert [found.ticket_id for found in made.import_many(drafts, actor_id=None)] == [5, 6]
-    assert list(queue.queued) == [QueuedTicket(6, Priority.LOW)]
 
 
 def test_statistics_follow_an_import_as_it_grows(tickets: CreatedTickets) -> None:

@@ -182,6 +182,9 @@ class TicketPlaces(Protocol):
     def places(self, ids: Sequence[int]) -> dict[int, Place]:
         """Say in which queue or in whose hand each of the tickets is; those in neither are left out."""
 
+    def all_open(self, ids: Sequence[int], priority: Priority) -> bool:
+        """Say whether each of these different tickets is in the queue of this priority: cheap for thousands."""
+
 
 class AssignmentStore(Protocol):
     """Who has which ticket. Each method is one transaction under the agent's row lock."""
