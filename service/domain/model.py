@@ -191,10 +191,11 @@ class Taker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandSeen:
-    """An agent and what they held at one moment, in creation order."""
+    """An agent and what they held at one moment, in creation order; `asked_at` (`time.monotonic()`) was before it."""
 
     agent: Taker
     tickets: tuple[Ticket, ...]
+    asked_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

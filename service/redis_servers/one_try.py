@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hiredis import pack_command
 from redis import Redis
 from redis.exceptions import ResponseError
 
@@ -26,10 +25,7 @@ class OneTryRedis(Redis):
         pool = self.connection_pool
         connection = pool.get_connection()
         try:
-            if " " in args[0]:  # two words, which redis-py takes apart
-                connection.send_command(*args)  # type: ignore[no-untyped-call]
-            else:
-                connection.send_packed_command((pack_command(args),), check_health=False)  # type: ignore[no-untyped-call]
+            connection.send_command(*args)  # type: ignore[no-untyped-call]
             return self.parse_response(connection, args[0], **options)  # type: ignore[no-untyped-call]
         except ResponseError:
             raise

@@ -6,6 +6,7 @@ alone is true: a poll that finds the hand full needs nothing else (docs/adr/0024
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -40,15 +41,16 @@ _AVAILABILITIES = {availability.value: availability for availability in Availabi
 
 def principal_and_hand(engine: Engine, session_id: UUID) -> tuple[Principal, HandSeen | None] | None:
     """Read who a session belongs to and, of an agent, what they hold; None when the session, or the user, is over."""
+    asked_at = time.monotonic()
     found = OPENING.rows(engine, {"session_id": str(session_id)})
     if not found:
         return None
     user_id, username, role, *agent = found[0][:_WHO]
     principal = Principal(user_id=user_id, username=username, role=_ROLES[role], session_id=session_id)
-    return principal, _hand(user_id, agent, found)
+    return principal, _hand(user_id, agent, found, asked_at)
 
 
-def _hand(agent_id: int, agent: list[Any], found: list[tuple[Any, ...]]) -> HandSeen | None:
+def _hand(agent_id: int, agent: list[Any], found: list[tuple[Any, ...]], asked_at: float) -> HandSeen | None:
     level, availability, is_active, capacity, held = agent
     if level is None:
         return None
@@ -60,4 +62,5 @@ def _hand(agent_id: int, agent: list[Any], found: list[tuple[Any, ...]]) -> Hand
         capacity=capacity,
         held=held,
     )
-    return HandSeen(agent=taker, tickets=tuple(ticket_of(row[_WHO:]) for row in found if row[_WHO] is not None))
+    tickets = tuple(ticket_of(row[_WHO:]) for row in found if row[_WHO] is not None)
+    return HandSeen(agent=taker, tickets=tickets, asked_at=asked_at)

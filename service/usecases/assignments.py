@@ -65,7 +65,8 @@ class Assignments:
         wanted = room(capacity=agent.capacity, held=agent.held, limit=limit)
         if wanted == 0:
             return self._hand(agent) if seen is None else _as_seen(seen)
-        dealt = self._dealer.deal(agent, Wanted(count=wanted), operation_id=operation_id)
+        asked_at = None if seen is None else seen.asked_at
+        dealt = self._dealer.deal(agent, Wanted(count=wanted), operation_id=operation_id, asked_at=asked_at)
         assigned, served_by = len(dealt.ticket_ids), dealt.served_by
         return replace(self._hand_after(dealt, agent, seen), assigned_now=assigned, served_by=served_by)
 

@@ -8,6 +8,7 @@ says wrongly can assign a ticket wrongly.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from uuid import UUID, uuid4
 from service.domain.errors import FairdealError, QueueUnavailable, StoreUnavailable
 from service.domain.model import Agent, Cause, Priority, QueuedTicket, Taker, Ticket
 from service.domain.policy import QUEUES_BY_LEVEL
+from service.usecases.empty_looks import EmptyLooks
 from service.usecases.hints import dealt, hint, not_dealt, not_held
 from service.usecases.ports.queue import HandHint, OpenClaim, Popped, TicketQueue
 from service.usecases.ports.tickets import AssignmentStore, Claimed, TicketPlaces
@@ -77,13 +79,25 @@ class Dealer:
         self._store = store
         self._queue = queue
         self._places = places
+        self._empty_looks = EmptyLooks()
 
-    def deal(self, agent: Agent | Taker, wanted: Wanted, *, operation_id: UUID | None = None) -> Dealt:
+    def deal(
+        self,
+        agent: Agent | Taker,
+        wanted: Wanted,
+        *,
+        operation_id: UUID | None = None,
+        asked_at: float | None = None,
+    ) -> Dealt:
         """Deal what is wanted, oldest first.
 
-        Raises `NotFound`, `AgentInactive`, `AgentAway`, `Conflict` (the agent takes no tickets they did not ask for),
-        and `StoreUnavailable` when PostgreSQL is away or the outcome cannot be learnt.
+        `asked_at`, by `time.monotonic()`, is when the request asked what the agent holds: where another look sent since
+        then has found nothing, none is sent. Raises `NotFound`, `AgentInactive`, `AgentAway`, `Conflict` (the agent
+        takes no tickets they did not ask for), and `StoreUnavailable` when PostgreSQL is away or the outcome cannot be
+        learnt.
         """
+        if operation_id is None and asked_at is not None and self._empty_looks.one_since(agent.level, asked_at):
+            return Dealt((), found_nothing=True)
         try:
             return self._deal_from_queue(agent, wanted, operation_id)
         except _QueueNotUsable as cut_short:
@@ -122,6 +136,7 @@ class Dealer:
         raise _QueueNotUsable(assigned)
 
     def _pop(self, agent: Agent | Taker, wanted: Wanted, pop_id: UUID, assigned: Sequence[QueuedTicket]) -> Popped:
+        sent_at = time.monotonic()
         try:
             popped = self._queue.claim(
                 claim_id=pop_id,
@@ -135,6 +150,8 @@ class Dealer:
             raise _QueueNotUsable(assigned) from exc
         if not popped.trusted:
             raise _QueueNotUsable(assigned)
+        if wanted.count and wanted.limits is None and not (popped.tickets or popped.short):
+            self._empty_looks.note(agent.level, sent_at)
         return popped
 
     def _make_room(self, agent: Agent | Taker, wanted: Wanted) -> tuple[list[QueuedTicket], bool]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +13,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service.domain.model import Availability, HandSeen, Priority, QueuedTicket
+from service.store import openings
 from service.store.assignments import PostgresAssignments
 from service.store.places import PostgresPlaces
 from service.store.sessions import PostgresSessions
@@ -76,6 +79,23 @@ def test_a_request_begins_with_the_agent_and_the_hand(
     assert profile is not None
     for name in ("id", "level", "availability", "is_active", "capacity", "held"):
         assert getattr(seen.agent, name) == getattr(profile, name), name
+
+
+def test_the_hand_is_no_older_than_the_moment_it_names(
+    engine: Engine, make_agent: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    read = openings.OPENING.rows
+
+    def rows(*args: Any) -> Any:
+        asked.append(time.monotonic())
+        return read(*args)
+
+    monkeypatch.setattr(openings, "OPENING", SimpleNamespace(rows=rows))
+    began = time.monotonic()
+    seen = seen_by(engine, make_agent("ann"))
+    assert seen is not None
+    assert began <= seen.asked_at <= asked[0]
 
 
 def test_an_agent_away_is_seen_as_away_and_an_empty_hand_as_empty(engine: Engine, make_agent: Make) -> None:
