@@ -47,8 +47,7 @@ class GatheringHandler(logging.StreamHandler[TextIO]):
             self.flush()
             return
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-            self._thread.start()
+            self._start()
         if not self._wake.is_set():
             self._wake.set()
 
@@ -75,6 +74,13 @@ class GatheringHandler(logging.StreamHandler[TextIO]):
         except Exception:  # noqa: BLE001 - as `logging` has it: a line that cannot be written costs no request
             self.handleError(record)
             return ""
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # no thread to be had, or too late for one
+            self.flush()
 
     def _run(self) -> None:
         while not self._closing.is_set():

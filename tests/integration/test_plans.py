@@ -188,6 +188,10 @@ HOT = {
         lambda engine: PostgresPlaces(engine).places(list(range(500_000, 501_000))), 6_000, 1_000,
         "tickets_unresolved_idx",
     ),
+    "whether a batch of an import is still open": Bound(
+        lambda engine: PostgresPlaces(engine).all_open(range(FIRST_OPEN, FIRST_OPEN + 5_000), Priority.MEDIUM),
+        30_000, 5_000, "tickets_unresolved_idx",
+    ),
     "hands of a page of agents": Bound(
         lambda engine: PostgresOpenTickets(engine).held_by_each(list(range(101, 301))), 800, 5_000, "tickets_held_idx"
     ),

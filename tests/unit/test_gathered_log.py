@@ -127,3 +127,14 @@ def test_a_line_that_cannot_be_written_costs_only_itself(
 def test_a_reader_who_has_gone_costs_nobody_anything(logger: logging.Logger, stream: Stream) -> None:
     stream.close()
     logger.warning("nobody hears this")
+
+
+def test_where_no_thread_is_to_be_had_lines_are_written_at_once(
+    logger: logging.Logger, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    logger.info("fine")
+    assert stream.events() == ["fine"]
