@@ -186,6 +186,46 @@ def print_sizes(engine: Engine, when: str) -> None:
             click.echo(f"{when}: {row.name} {row.about:,} rows, {sizes}")
 
 
+def plant(admin: Client, engine: Engine, *, mark: int, old: int, tickets: int, clients: int) -> None:
+    """Make agents, old tickets, and open ones for the agents to work on."""
+    for n in range(clients):
+        admin.send("POST", "/api/agents", {"username": f"arch-{mark}-{n}", "password": PASSWORD, "level": "senior"})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for query in PLANT:
+            connection.execute(text(query), {"count": old, "mark": str(mark)} if ":count" in query else {})
+    for _ in range(-(-tickets // 10_000)):
+        rows = "".join(f'{{"subject": "Ticket {n}"}}\n' for n in range(10_000)).encode()
+        admin.send("POST", "/api/tickets/import", rows, "application/x-ndjson")
+
+
+def archiving_on(url: str) -> Archiving:
+    """Wire the archive with a connection of its own, and nobody to call for jobs."""
+    patient = make_engine(url, statement_timeout_ms=60_000, pool_size=2, application_name="fairdeal-measure")
+    return Archiving(
+        store=PostgresArchive(patient),
+        jobs=_Nobody(),
+        after_days=100,
+        keep_days=0,
+        clock=time.monotonic,
+        sleep=time.sleep,
+    )
+
+
+def print_rounds(shown: Sequence[Round], seconds: float) -> None:
+    """Print each round, and the medians of each kind."""
+    click.echo("| round | hands | PostgreSQL ms a hand | web ms a hand | tickets archived/s | slowest fetch ms |")
+    click.echo("|---|---|---|---|---|---|")
+    for one in shown:
+        database_ms, web_ms = one.postgresql_s / one.hands * 1000, one.web_s / one.hands * 1000
+        figures = f"{database_ms:.2f} | {web_ms:.2f} | {one.archived / seconds:,.0f} | {one.slowest_ms:.0f}"
+        click.echo(f"| {one.how} | {one.hands:,} | {figures} |")
+    for how in (NOBODY, GENTLY, AT_ONCE):
+        mine = [one for one in shown if one.how == how]
+        database_ms = statistics.median(one.postgresql_s / one.hands * 1000 for one in mine)
+        web_ms = statistics.median(one.web_s / one.hands * 1000 for one in mine)
+        click.echo(f"median, {how}: PostgreSQL {database_ms:.2f} ms a hand, web {web_ms:.2f} ms")
+
+
 @click.command(help=__doc__)
 @click.option("--base", default="http://127.0.0.1:8000", show_default=True)
 @click.option("--password", required=True, help="The admin's.")
@@ -200,25 +240,9 @@ def main(  # noqa: D103 - the options above
 ) -> None:
     admin, mark = signed_in(base, "admin", password), int(time.time())
     url = database.replace("postgresql://", "postgresql+psycopg2://")
-    engine = create_engine(url)
-    for n in range(clients):
-        admin.send("POST", "/api/agents", {"username": f"arch-{mark}-{n}", "password": PASSWORD, "level": "senior"})
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for query in PLANT:
-            connection.execute(text(query), {"count": old, "mark": str(mark)} if ":count" in query else {})
-    for _ in range(-(-tickets // 10_000)):
-        rows = "".join(f'{{"subject": "Ticket {n}"}}\n' for n in range(10_000)).encode()
-        admin.send("POST", "/api/tickets/import", rows, "application/x-ndjson")
+    engine, archiving = create_engine(url), archiving_on(url)
+    plant(admin, engine, mark=mark, old=old, tickets=tickets, clients=clients)
     print_sizes(engine, "before")
-    patient = make_engine(url, statement_timeout_ms=60_000, pool_size=2, application_name="fairdeal-measure")
-    archiving = Archiving(
-        store=PostgresArchive(patient),
-        jobs=_Nobody(),
-        after_days=100,
-        keep_days=0,
-        clock=time.monotonic,
-        sleep=time.sleep,
-    )
     working = [signed_in(base, f"arch-{mark}-{n}", PASSWORD) for n in range(clients)]
     port = urlsplit(base).port or 80
     one_round(engine, archiving, working, NOBODY, port, 3.0)  # connections are made, statements prepared
@@ -227,17 +251,7 @@ def main(  # noqa: D103 - the options above
         for number in range(rounds)
         for how in ((NOBODY, GENTLY, AT_ONCE) if number % 2 == 0 else (AT_ONCE, GENTLY, NOBODY))
     ]
-    click.echo("| round | hands | PostgreSQL ms a hand | web ms a hand | tickets archived/s | slowest fetch ms |")
-    click.echo("|---|---|---|---|---|---|")
-    for one in shown:
-        database_ms, web_ms = one.postgresql_s / one.hands * 1000, one.web_s / one.hands * 1000
-        figures = f"{database_ms:.2f} | {web_ms:.2f} | {one.archived / seconds:,.0f} | {one.slowest_ms:.0f}"
-        click.echo(f"| {one.how} | {one.hands:,} | {figures} |")
-    for how in (NOBODY, GENTLY, AT_ONCE):
-        mine = [one for one in shown if one.how == how]
-        database_ms = statistics.median(one.postgresql_s / one.hands * 1000 for one in mine)
-        web_ms = statistics.median(one.web_s / one.hands * 1000 for one in mine)
-        click.echo(f"median, {how}: PostgreSQL {database_ms:.2f} ms a hand, web {web_ms:.2f} ms")
+    print_rounds(shown, seconds)
     began = time.monotonic()
     rest = archiving.run(older_than_s=100 * DAY_S)
     took_s = time.monotonic() - began
