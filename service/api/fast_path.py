@@ -61,10 +61,13 @@ class FastPath:
         began, name = time.perf_counter(), telemetry.name_request(environ.get("HTTP_X_REQUEST_ID"))
         services, principal = cast("Services", extensions[EXTENSION]), None
         try:
+            ahead = services.assignments.fetch_ahead(claims.session_id)
+            if ahead.hand is not None:
+                return self._answer(environ, start_response, ahead.hand, ahead.agent_id, name, began)
             principal, seen = services.sessions.principal_and_hand(claims.session_id)
-            if principal.role is Role.AGENT:
-                hand = services.assignments.fetch(principal.user_id, seen=seen)
-                return self._answer(environ, start_response, hand, principal, name, began)
+            if principal.role is Role.AGENT and seen is not None:
+                hand = services.assignments.fetch_seen(claims.session_id, seen, ahead)
+                return self._answer(environ, start_response, hand, principal.user_id, name, began)
         except Exception as exc:  # noqa: BLE001 - Flask's handlers tell refusals from defects
             environ |= {FAILURE: Failure(exc, principal), telemetry.BEGAN: began, "HTTP_X_REQUEST_ID": name}
         finally:
@@ -76,7 +79,7 @@ class FastPath:
         environ: WSGIEnvironment,
         start_response: StartResponse,
         hand: Hand,
-        principal: Principal,
+        agent_id: int | None,
         name: str,
         began: float,
     ) -> Iterable[bytes]:
@@ -84,7 +87,7 @@ class FastPath:
         metrics.count_fetch(served_by=hand.served_by, assigned=hand.assigned_now)
         telemetry.tell(
             metrics, method=METHOD, route=PATH, status=200, seconds=time.perf_counter() - began,
-            user_id=principal.user_id, assigned=hand.assigned_now, served_by=hand.served_by,
+            user_id=agent_id, assigned=hand.assigned_now, served_by=hand.served_by,
         )  # fmt: skip
         headers = [
             ("Content-Type", JSON),

@@ -22,8 +22,8 @@ from service.domain.errors import AgentAway, AgentInactive, Conflict, NotFound
 from service.domain.model import Availability, Cause, Level, Priority, QueuedTicket
 from service.domain.policy import QUEUES_BY_LEVEL
 from service.store.prepared import Prepared
-from service.store.rows import HELD_SQL, PRIORITIES, TICKET_SQL, hand_from
-from service.usecases.ports.tickets import Claimed
+from service.store.rows import HELD_SQL, PRIORITIES, SESSION_GOES_ON_SQL, TICKET_SQL, hand_from
+from service.usecases.ports.tickets import Claimed, Supposed
 
 
 def _array(values: Iterable[object]) -> str:
@@ -37,12 +37,16 @@ _JUNIOR_TAKES = _array(QUEUES_BY_LEVEL[Level.JUNIOR])
 RESTLESS_S = 10
 """How long after a change of a ticket hints about it may still be on their way to the queue."""
 
-_CLAIM = f"""
+
+
+def _claim_sql(condition: str = "") -> str:
+    """Word the statement; the agent's row must meet the `condition`, too, or there is no answer."""
+    return f"""
 WITH me AS MATERIALIZED (
     SELECT ctid AS version, id, level, availability, is_active, capacity - held AS room,
            auto_assign OR :cause <> 'dispatch' AS is_willing
     FROM agents
-    WHERE id = :agent_id
+    WHERE id = :agent_id{condition}
     FOR NO KEY UPDATE
 ),
 fit AS MATERIALIZED (
@@ -94,20 +98,30 @@ SELECT me.level, me.availability, me.is_active, me.is_willing, me.room,
 FROM me
 """  # noqa: S608 - the columns and states are our own
 
-CLAIM = text(_CLAIM)
-PREPARED_CLAIM = Prepared(
-    "claim",
-    _CLAIM,
-    agent_id="bigint",
-    ticket_ids="bigint[]",
-    limit="integer",
-    claim_id="uuid",
-    cause="text",
-    actor_id="bigint",
-    senior_takes="text[]",
-    junior_takes="text[]",
-    restless_s="integer",
+
+_AS_SUPPOSED = f""" AND level = :level AND EXISTS (
+        SELECT FROM sessions s JOIN users u ON u.id = s.user_id
+        WHERE s.id = :session_id AND u.id = :agent_id AND u.role = 'agent' AND {SESSION_GOES_ON_SQL}
+    )"""
+
+_TYPES = {
+    "agent_id": "bigint",
+    "ticket_ids": "bigint[]",
+    "limit": "integer",
+    "claim_id": "uuid",
+    "cause": "text",
+    "actor_id": "bigint",
+    "senior_takes": "text[]",
+    "junior_takes": "text[]",
+    "restless_s": "integer",
+}
+
+CLAIM = text(_claim_sql())
+PREPARED_CLAIM = Prepared("claim", _claim_sql(), **_TYPES)
+PREPARED_SUPPOSED_CLAIM = Prepared(
+    "supposed_claim", _claim_sql(_AS_SUPPOSED), **_TYPES, session_id="uuid", level="text"
 )
+"""The same for an agent of whom nothing has been read yet: it checks that they are signed in, and of that level."""
 
 # With `priority = :priority ORDER BY id` the primary key gives the order too, and the planner, which takes open tickets
 # to lie everywhere among the sold ones, walks it through years of history. Only tickets_open_idx gives this order.
@@ -138,15 +152,27 @@ class _Verdict(NamedTuple):
 
 
 def claim(
-    engine: Engine, *, claim_id: UUID, agent_id: int, ticket_ids: Sequence[int], limit: int, cause: Cause
+    engine: Engine,
+    *,
+    claim_id: UUID,
+    agent_id: int,
+    ticket_ids: Sequence[int],
+    limit: int,
+    cause: Cause,
+    supposed: Supposed | None = None,
 ) -> Claimed:
     """Assign those of the tickets that are open and fit, in the order given, up to the agent's room and `limit`.
 
-    Raises `NotFound` (no such agent), `AgentInactive`, `AgentAway`, and for the cause `dispatch` `Conflict` when the
-    agent takes no tickets they did not ask for.
+    Where something is `supposed` that is not so, all are refused. Raises `NotFound` (no such agent), `AgentInactive`,
+    `AgentAway`, and for the cause `dispatch` `Conflict` when the agent takes no tickets they did not ask for.
     """
-    found = PREPARED_CLAIM.rows(engine, _values(str(claim_id), agent_id, ticket_ids, limit, cause))
-    return _claimed(found[0] if found else None, agent_id, ticket_ids)
+    values = _values(str(claim_id), agent_id, ticket_ids, limit, cause)
+    if supposed is None:
+        found = PREPARED_CLAIM.rows(engine, values)
+        return _claimed(found[0] if found else None, agent_id, ticket_ids)
+    values |= {"session_id": str(supposed.session_id), "level": supposed.agent.level.value}
+    found = PREPARED_SUPPOSED_CLAIM.rows(engine, values)
+    return _claimed(found[0], agent_id, ticket_ids) if found else Claimed(refused=tuple(ticket_ids))
 
 
 def _values(claim_id: object, agent_id: int, ticket_ids: Sequence[int], limit: int, cause: Cause) -> dict[str, Any]:
@@ -184,6 +210,7 @@ def _claimed(row: Sequence[Any] | None, agent_id: int, ticket_ids: Sequence[int]
         refused=tuple(ticket_id for ticket_id in ticket_ids if ticket_id not in fit),
         restless=tuple(fit[ticket_id] for ticket_id in said.restless),
         hand=None if said.hand is None else hand_from(said.hand),
+        is_full=said.room <= len(taken),
     )
 
 

@@ -15,7 +15,7 @@ from service.store import arbiter, joint_moves, moves, returns, rows
 from service.store.agents import agent_from, agents_query
 from service.store.engine import statement, transaction
 from service.store.tables import agents, claims, tickets
-from service.usecases.ports.tickets import Claimed, Move, Moved
+from service.usecases.ports.tickets import Claimed, Move, Moved, Supposed
 
 _AGENT = agents_query().where(agents.c.id == bindparam("agent_id"))
 _HAND = (
@@ -64,6 +64,7 @@ class PostgresAssignments:
         popped: Sequence[QueuedTicket],
         limit: int,
         cause: Cause = Cause.FETCH,
+        supposed: Supposed | None = None,
     ) -> Claimed:
         """Ask the arbiter about popped tickets: one statement, one round trip, one commit."""
         with _one_try():
@@ -74,6 +75,7 @@ class PostgresAssignments:
                 ticket_ids=[ticket.id for ticket in popped],
                 limit=limit,
                 cause=cause,
+                supposed=supposed,
             )
 
     def claim_oldest(

@@ -33,6 +33,9 @@ _STATUSES = {status.value: status for status in TicketStatus}
 
 _TIMES = tuple(place for place, name in enumerate(_TICKET_NAMES) if name.endswith("_at"))
 
+SESSION_GOES_ON_SQL = "s.revoked_at IS NULL AND s.expires_at > now() AND u.is_active AND u.deleted_at IS NULL"
+"""What `service.store.sessions` asks of a session `s` and its user `u`, for statements that are written in SQL."""
+
 HELD_SQL = ", ".join(f"'{status.value}'" for status in sorted(HELD))
 """The states of held tickets for a list in SQL."""
 

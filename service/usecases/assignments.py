@@ -10,6 +10,7 @@ from service.domain.model import MAX_CAPACITY, Agent, Availability, Cause, HandS
 from service.domain.policy import room
 from service.domain.ticket_rules import clean_note
 from service.usecases.dealing import Dealer, Dealt, ServedBy, Wanted
+from service.usecases.foresight import Foresight
 from service.usecases.hints import opened
 from service.usecases.ports.queue import TicketQueue
 from service.usecases.ports.tickets import AssignmentStore, TicketPlaces
@@ -26,6 +27,18 @@ class Hand:
     served_by: ServedBy = "queue"
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a fetch was dealt before it was known who asks: how much, and the whole hand where that is full by it."""
+
+    assigned: int = 0
+    agent_id: int | None = None
+    hand: Hand | None = None
+
+
+NOTHING_AHEAD = Ahead()
+
+
 class Assignments:
     """Deal tickets out, oldest first, never one twice, never more than fit in a hand."""
 
@@ -34,6 +47,7 @@ class Assignments:
         self._queue = queue
         self._places = places
         self._dealer = Dealer(store=store, queue=queue, places=places)
+        self._foresight = Foresight()
 
     def held(self, agent_id: int, *, seen: HandSeen | None = None) -> Hand:
         """Read what an agent holds; `seen` is that, where it has just been read. Raises `NotFound`."""
@@ -69,6 +83,33 @@ class Assignments:
         dealt = self._dealer.deal(agent, Wanted(count=wanted), operation_id=operation_id, asked_at=asked_at)
         assigned, served_by = len(dealt.ticket_ids), dealt.served_by
         return replace(self._hand_after(dealt, agent, seen), assigned_now=assigned, served_by=served_by)
+
+    def fetch_ahead(self, session_id: UUID) -> Ahead:
+        """Fill the hand of a session's agent before it is known who that is, where that is likely to succeed.
+
+        The arbiter checks what is supposed of them, so a session that is over is dealt nothing. Unless the hand is full
+        by it, `fetch_seen` goes on from there. Raises `StoreUnavailable` as `fetch` does.
+        """
+        supposed = self._foresight.of(session_id)
+        if supposed is None:
+            return NOTHING_AHEAD
+        verdict = self._dealer.deal_supposed(supposed)
+        assigned = len(verdict.assigned)
+        if not assigned or not verdict.is_full or verdict.hand is None:
+            self._foresight.forget(session_id)
+            return Ahead(assigned)
+        held = len(verdict.hand)
+        if held != supposed.agent.capacity:
+            self._foresight.learn(session_id, replace(supposed.agent, capacity=held), assigned)
+        hand = Hand(tickets=verdict.hand, held=held, capacity=held, assigned_now=assigned)
+        return Ahead(assigned, supposed.agent.id, hand)
+
+    def fetch_seen(self, session_id: UUID, seen: HandSeen, ahead: Ahead) -> Hand:
+        """Fetch for a session whose agent has been seen, after what was dealt `ahead`. Raises as `fetch`."""
+        hand = self.fetch(seen.agent.id, seen=seen)
+        assigned = ahead.assigned + hand.assigned_now
+        self._foresight.learn(session_id, seen.agent, assigned)
+        return replace(hand, assigned_now=assigned) if ahead.assigned else hand
 
     def return_all(
         self,

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID, uuid4
 
-from service.domain.errors import FairdealError, QueueUnavailable, StoreUnavailable
+from service.domain.errors import AgentAway, AgentInactive, FairdealError, QueueUnavailable, StoreUnavailable
 from service.domain.model import Agent, Cause, Priority, QueuedTicket, Taker, Ticket
 from service.domain.policy import QUEUES_BY_LEVEL
 from service.usecases.empty_looks import EmptyLooks
 from service.usecases.hints import dealt, hint, not_dealt, not_held
 from service.usecases.ports.queue import HandHint, OpenClaim, Popped, TicketQueue
-from service.usecases.ports.tickets import AssignmentStore, Claimed, TicketPlaces
+from service.usecases.ports.tickets import AssignmentStore, Claimed, Supposed, TicketPlaces
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,19 @@ class Dealer:
             before = tuple(ticket.id for ticket in cut_short.tickets)
             name = None if before else operation_id
             return Dealt((*before, *self._deal_from_database(agent, wanted.less(cut_short.tickets), name)), "database")
+
+    def deal_supposed(self, supposed: Supposed) -> Claimed:
+        """Deal what fits into the hand of an agent before anything has been asked of PostgreSQL.
+
+        Whether it is as supposed is checked with the decision; where it is not, or the queue has nothing or is not to
+        be used, nothing has been dealt and `deal` comes next. Raises `StoreUnavailable` as `deal` does.
+        """
+        wanted, claim_id = Wanted(count=supposed.agent.capacity), uuid4()
+        try:
+            popped = self._pop(supposed.agent, wanted, claim_id, ())
+            return self._decide(popped, wanted, claim_id, supposed) if popped.tickets else Claimed()
+        except (_QueueNotUsable, AgentAway, AgentInactive):
+            return Claimed()
 
     def _deal_from_queue(self, agent: Agent | Taker, wanted: Wanted, operation_id: UUID | None) -> Dealt:
         """Pop and decide, a few times if need be. PostgreSQL knows the first tickets assigned by the `operation_id`.
@@ -191,7 +204,9 @@ class Dealer:
         dealt(self._queue, self._places, claim.agent_id, verdict.assigned)
         return verdict.assigned
 
-    def _decide(self, popped: Popped, wanted: Wanted, claim_id: UUID) -> Claimed:
+    def _decide(
+        self, popped: Popped, wanted: Wanted, claim_id: UUID, supposed: Supposed | None = None
+    ) -> Claimed:
         """Put what was popped before the arbiter, and end the claim unless its fate is unknown."""
         try:
             verdict = self._store.claim(
@@ -200,6 +215,7 @@ class Dealer:
                 popped=popped.tickets,
                 limit=wanted.count,
                 cause=wanted.cause,
+                supposed=supposed,
             )
         except StoreUnavailable:
             verdict = self._learn_outcome(popped, claim_id)

@@ -9,7 +9,18 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from service.domain.errors import FairdealError
-from service.domain.model import Agent, Cause, Page, Place, Priority, QueuedTicket, Ticket, TicketEvent, TicketStatus
+from service.domain.model import (
+    Agent,
+    Cause,
+    Page,
+    Place,
+    Priority,
+    QueuedTicket,
+    Taker,
+    Ticket,
+    TicketEvent,
+    TicketStatus,
+)
 from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
 
@@ -137,6 +148,16 @@ class Claimed:
     restless: tuple[QueuedTicket, ...] = ()
     hand: tuple[Ticket, ...] | None = None
     """All that the agent holds by this verdict, in creation order; None where that was not learnt with it."""
+    is_full: bool = False
+    """The hand has no room left, as the arbiter saw under the lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supposed:
+    """Whose session somebody presents, and what that agent is, as far as is known from the time before."""
+
+    session_id: UUID
+    agent: Taker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,11 +221,13 @@ class AssignmentStore(Protocol):
         popped: Sequence[QueuedTicket],
         limit: int,
         cause: Cause = Cause.FETCH,
+        supposed: Supposed | None = None,
     ) -> Claimed:
         """Assign the popped tickets that are open, eligible and fit, in the order popped.
 
-        Raises `AgentInactive`, `AgentAway`, `NotFound` (no such agent), and for the cause `dispatch` `Conflict` when
-        the agent takes no tickets they did not ask for.
+        With something `supposed`, all are refused unless the session goes on, is this agent's, and they have the level
+        that they had. Raises `AgentInactive`, `AgentAway`, `NotFound` (no such agent), and for the cause `dispatch`
+        `Conflict` when the agent takes no tickets they did not ask for.
         """
 
     def claim_oldest(
