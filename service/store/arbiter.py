@@ -38,7 +38,6 @@ RESTLESS_S = 10
 """How long after a change of a ticket hints about it may still be on their way to the queue."""
 
 
-
 def _claim_sql(condition: str = "") -> str:
     """Word the statement; the agent's row must meet the `condition`, too, or there is no answer."""
     return f"""

@@ -204,9 +204,7 @@ class Dealer:
         dealt(self._queue, self._places, claim.agent_id, verdict.assigned)
         return verdict.assigned
 
-    def _decide(
-        self, popped: Popped, wanted: Wanted, claim_id: UUID, supposed: Supposed | None = None
-    ) -> Claimed:
+    def _decide(self, popped: Popped, wanted: Wanted, claim_id: UUID, supposed: Supposed | None = None) -> Claimed:
         """Put what was popped before the arbiter, and end the claim unless its fate is unknown."""
         try:
             verdict = self._store.claim(

@@ -22,7 +22,7 @@ from tests.property.failpoints import Crash, Done, Fault
 from tests.property.model import AgentState, Model
 from tests.property.world import World
 
-READS = {"agent", "hand", "claimed_by", "get", "places", "due"}
+READS = {"agent", "hand", "claimed_by", "get", "places", "due", "principal_and_hand"}
 """Store calls that change nothing."""
 
 STAFF = (

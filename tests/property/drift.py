@@ -13,9 +13,10 @@ from service.domain.errors import StoreUnavailable
 from service.domain.model import Priority
 from service.usecases.invariants import all_hold
 from service.usecases.ports.reconcile import Reconciliation, RunStatus, Tier
+from tests.property.dealing import AGENT, LIMIT
 from tests.property.failpoints import Crash, Fault, Side, Strike
 from tests.property.model import ORDER
-from tests.property.operations import ACT, AGENT, LIMIT, PICK, PRIORITIES, PRIORITY, Operations
+from tests.property.operations import ACT, PICK, PRIORITIES, PRIORITY, Operations
 
 FAULT = st.one_of(
     st.builds(
@@ -50,6 +51,15 @@ class Drifting(Operations):
         self.armed = fault
         self.fetch(number, limit)
 
+    @rule(fault=FAULT, number=AGENT)
+    def poll_struck(self, fault: Fault, number: int) -> None:
+        """Let something go wrong in a poll, mostly of somebody who has just been dealt something and sold it."""
+        self.sell_and_poll(number, 0)
+        for ticket in self.model.hand(self.agent(number)):
+            self.work_off(self.agent(number), ticket)
+        self.armed = fault
+        self.poll(number)
+
     @precondition(lambda self: self.asked)
     @rule(fault=FAULT, back=st.integers(0, 2))
     def fetch_again_struck(self, fault: Fault, back: int) -> None:
@@ -73,6 +83,15 @@ class Drifting(Operations):
         first, *_ = ORDER[self.model.agents[agent].level]
         self.spoil(lambda: self.world.redis.lpush(self.world.keys.queue(first), self.ticket(pick)))
         self.fetch(number, limit)
+
+    @rule(number=AGENT, pick=PICK)
+    def lie_to_a_poll(self, number: int, pick: int) -> None:
+        """Offer such a ticket to somebody who fetches plainly, and has just been dealt something."""
+        agent = self.agent(number)
+        first, *_ = ORDER[self.model.agents[agent].level]
+        self.sell_and_poll(number, 1)
+        self.spoil(lambda: self.world.redis.lpush(self.world.keys.queue(first), self.ticket(pick)))
+        self.sell_and_poll(number, 1)
 
     @rule()
     def flush(self) -> None:

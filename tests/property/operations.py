@@ -8,25 +8,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from service.domain.model import Availability, Level, Principal, Priority, Role
-from service.usecases.assignments import Hand
 from service.usecases.ports.people import AgentChanges
 from service.usecases.ports.reconcile import RunStatus, Tier
-from service.usecases.ports.tickets import Buyer, Claimed, TicketChanges, TicketDraft
-from tests.property.desk import STAFF, Outcome
-from tests.property.failpoints import Done
+from service.usecases.ports.tickets import Buyer, TicketChanges, TicketDraft
+from tests.property.dealing import AGENT, Dealing
+from tests.property.desk import STAFF
 from tests.property.model import TURNS_TO_LIMIT, AgentState
-from tests.property.pushing import Pushing
 from tests.property.together import Together
 
 MOST_AGENTS = 6
 
 ADMIN = Principal(user_id=1_000, username="root", role=Role.ADMIN, session_id=UUID(int=1))
 
-AGENT = st.integers(0, MOST_AGENTS - 1)
 PICK = st.integers(0, 60)
 PRIORITY = st.sampled_from(Priority)
 PRIORITIES = st.lists(PRIORITY, min_size=1, max_size=8)
-LIMIT = st.none() | st.integers(1, 15)
 ACT = st.sampled_from(["start", "resolve", "close", "release"])
 LAG = st.none() | st.integers(0, 1)
 
@@ -34,12 +30,11 @@ LAG = st.none() | st.integers(0, 1)
 BUYER = "kim0@example.com"
 
 
-class Operations(Pushing, Together):
+class Operations(Dealing, Together):
     """Everything that users do."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[int, int | None]] = []
         self.created: list[int | None] = []
 
     # Tickets
@@ -99,57 +94,7 @@ class Operations(Pushing, Together):
         else:
             self.check_error(outcome, None)
 
-    # Dealing
-
-    @rule(number=AGENT, limit=LIMIT)
-    def fetch(self, number: int, limit: int | None) -> None:
-        self.asked.append((self.agent(number), limit))
-        self.ask(len(self.asked))
-
-    @precondition(lambda self: self.asked)
-    @rule(back=st.integers(0, 2))
-    def fetch_again(self, back: int) -> None:
-        """Try one of the last fetches again, as the same operation: what was dealt by it is not dealt once more."""
-        self.ask(max(1, len(self.asked) - back))
-
-    def ask(self, turn: int) -> None:
-        """Fetch as the operation of this turn, and compare what was dealt with what was due."""
-        (agent, limit), name, before = self.asked[turn - 1], UUID(int=turn), self.model
-        outcome = self.attempt(lambda: self.world.assignments.fetch(agent, limit=limit, operation_id=name))
-        from_queue, from_database = self.dealt(outcome, "claim"), self.dealt(outcome, "claim_oldest")
-        dealt, due, repeated = [*from_queue, *from_database], before.due(agent), self.claims.get(name, [])
-        room = 0 if before.refusal(agent) or repeated else max(0, before.room(agent))
-        wanted = min(room, limit or room)
-        assert len(dealt) <= wanted
-        assert len(set(dealt)) == len(dealt)
-        assert set(dealt) <= set(due), "open, and fit for the agent's level"
-        left = [ticket for ticket in due if ticket not in from_queue]
-        if any(write.name == "claim_oldest" for write in outcome.writes):
-            assert from_database == left[: wanted - len(from_queue)], "PostgreSQL alone deals the oldest"
-        if self.in_line:
-            assert dealt == due[:wanted], "the oldest, first priority first"
-        self.model = before.dealt(agent, dealt)
-        self.claims |= {write.options["claim_id"]: self.ids(write) for write in outcome.writes if self.ids(write)}
-        if outcome.error is None:
-            self.check_hand(agent, outcome.result, repeated or dealt, by_database=from_database)
-        else:
-            self.check_error(outcome, before.refusal(agent))
-
-    @staticmethod
-    def ids(write: Done) -> list[int]:
-        """List what a claim assigned."""
-        verdict: Claimed = write.result
-        return [ticket.id for ticket in verdict.assigned]
-
-    def dealt(self, outcome: Outcome, name: str) -> list[int]:
-        """List what the arbiter assigned by one way or the other."""
-        return [ticket for write in outcome.writes if write.name == name for ticket in self.ids(write)]
-
-    def check_hand(self, agent: int, hand: Hand, dealt: list[int], *, by_database: list[int]) -> None:
-        assert [ticket.id for ticket in hand.tickets] == self.model.hand(agent)
-        assert (hand.held, hand.capacity) == (len(hand.tickets), self.model.agents[agent].capacity)
-        assert hand.assigned_now == len(dealt)
-        assert hand.served_by == "database" or not by_database
+    # Hands
 
     @rule(number=AGENT)
     def return_all(self, number: int) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any
+from uuid import UUID, uuid4
 
 from redis import Redis
 from sqlalchemy import Engine, select, text
 
+from service.domain.errors import NotSignedIn
 from service.domain.history import Replayed, replay
 from service.domain.hold_limit import HoldLimit
 from service.domain.model import Availability, Level, Priority, TicketStatus
@@ -22,6 +24,7 @@ from service.store.open_tickets import PostgresOpenTickets
 from service.store.places import PostgresPlaces
 from service.store.reconciliations import PostgresReconciliations
 from service.store.rows import EVENT_COLUMNS, event
+from service.store.sessions import PostgresSessions
 from service.store.tables import ticket_events
 from service.store.ticket_history import PostgresHistory
 from service.store.tickets import PostgresTickets
@@ -31,7 +34,7 @@ from service.ticket_queue.client import make_client
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.agents import Agents
-from service.usecases.assignments import Assignments
+from service.usecases.assignments import Assignments, Hand
 from service.usecases.dealing import Dealer
 from service.usecases.dispatch import Dispatcher
 from service.usecases.history import History
@@ -40,6 +43,7 @@ from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
 from service.usecases.passwords import Passwords
 from service.usecases.reconcile import Reconciler
+from service.usecases.sessions import over
 from service.usecases.tickets import Tickets
 from tests.emptying import empty
 from tests.fakes.clock import FakeClock
@@ -63,6 +67,10 @@ SELECT a.id, a.level, a.capacity, a.availability, a.auto_assign, a.held, a.is_ac
 FROM agents a JOIN users u ON u.id = a.id ORDER BY a.id
 """)
 HIRE_USER = text("INSERT INTO users (username, role, password_hash) VALUES (:name, 'agent', '!') RETURNING id")
+SIGN_IN = text("""
+INSERT INTO sessions (id, user_id, refresh_jti, expires_at)
+VALUES (:session_id, :id, gen_random_uuid(), now() + interval '10 years')
+""")
 HIRE_AGENT = text("INSERT INTO agents (id, level, capacity) VALUES (:id, :level, :capacity)")
 
 
@@ -94,6 +102,8 @@ class World:
         ticket_store = self._failing(PostgresTickets(engine))
         self.tickets = Tickets(store=ticket_store, queue=queue, places=places)
         self.assignments = Assignments(store=store, queue=queue, places=places)
+        self.sessions = self._failing(PostgresSessions(engine))
+        self.session_ids: dict[int, UUID] = {}
         self.lifecycle = Lifecycle(store=store, queue=queue, places=places)
         agent_store = self._failing(PostgresAgents(engine))
         self.agents = Agents(store=agent_store, queue=queue, places=places, passwords=Passwords())
@@ -157,7 +167,33 @@ class World:
             agent = int(connection.execute(HIRE_USER, {"name": name}).scalar_one())
             values = {"id": agent, "level": state.level.value, "capacity": state.capacity}
             connection.execute(HIRE_AGENT, values)
+        self.sign_in(agent)
         return agent
+
+    def sign_in(self, agent: int) -> None:
+        """Open a session, which takes part in no failure; whether it goes on is for the service to say."""
+        self.session_ids[agent] = uuid4()
+        with self.engine.begin() as connection:
+            connection.execute(SIGN_IN, {"id": agent, "session_id": self.session_ids[agent]})
+
+    def poll(self, agent: int) -> Hand:
+        """Fetch as a client does who signs in again when their session is over."""
+        try:
+            return self._poll(agent)
+        except NotSignedIn:
+            self.sign_in(agent)
+            return self._poll(agent)
+
+    def _poll(self, agent: int) -> Hand:
+        """Fetch as `service.api.fast_path` does."""
+        session_id = self.session_ids[agent]
+        ahead = self.assignments.fetch_ahead(session_id)
+        if ahead.hand is not None:
+            return ahead.hand
+        found = self.sessions.principal_and_hand(session_id)
+        if found is None:
+            raise over()
+        return self.assignments.fetch_seen(session_id, found[1], ahead)
 
     def as_stored(self) -> tuple[dict[int, TicketState], dict[int, AgentState], dict[int, int]]:
         """Read what PostgreSQL says: tickets, agents, and each agent's counter of held tickets."""
