@@ -30,7 +30,7 @@ class Foresight:
         if not assigned:
             self.forget(session_id)
             return
-        if len(self._supposed) >= MOST:
+        if len(self._supposed) >= MOST and session_id not in self._supposed:
             self._supposed.clear()
         self._supposed[session_id] = Supposed(session_id=session_id, agent=agent)
 

@@ -15,11 +15,13 @@ from sqlalchemy import Engine, text
 from service.domain.model import Priority
 from service.store.assignments import PostgresAssignments
 from service.store.places import PostgresPlaces
+from service.store.sessions import PostgresSessions
 from service.ticket_queue.keys import Keys
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.assignments import Assignments, Hand
 from service.usecases.lifecycle import Lifecycle
 from service.usecases.ports.tickets import Buyer
+from tests.integration.polling import poll, sign_in
 
 AGENTS, THREADS, TICKETS, CAPACITY = 50, 8, 2_000, 15
 
@@ -92,7 +94,7 @@ def test_fetching_at_once_deals_each_ticket_to_one_agent_oldest_first(
     assert queue.inversions() == 0
 
 
-@pytest.mark.parametrize("with_queue", [True, False], ids=["queue", "database"])
+@pytest.mark.parametrize("way", ["queue", "database", "polls"])
 def test_working_through_everything_loses_and_doubles_nothing(
     engine: Engine,
     queue: RedisTicketQueue,
@@ -100,22 +102,25 @@ def test_working_through_everything_loses_and_doubles_nothing(
     keys: Keys,
     make_agent: Make,
     make_tickets: MakeMany,
-    *,
-    with_queue: bool,
+    way: str,
 ) -> None:
     agents = [make_agent(f"agent{n}") for n in range(AGENTS)]
     created = make_tickets(TICKETS)
-    if not with_queue:
+    if way == "database":
         redis_client.delete(keys.generation)
     store = PostgresAssignments(engine)
     subject, lifecycle = (
         Assignments(store=store, queue=queue, places=PostgresPlaces(engine)),
         Lifecycle(store=store, queue=queue, places=PostgresPlaces(engine)),
     )
+    sessions, session_of = PostgresSessions(engine), {agent: sign_in(engine, agent) for agent in agents}
     sold: list[int] = []
 
+    def fetch(agent: int) -> Hand:
+        return poll(subject, sessions, session_of[agent]) if way == "polls" else subject.fetch(agent)
+
     def work(agent: int) -> None:
-        while hand := subject.fetch(agent).tickets:
+        while hand := fetch(agent).tickets:
             for ticket in hand[:5]:
                 lifecycle.sell(agent, ticket.id, Buyer(name="Kim", email=f"kim{ticket.id % 7}@example.com"))
             sold.extend(ticket.id for ticket in hand[:5])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from redis import Redis
 from sqlalchemy import Engine, select, text
@@ -43,10 +43,10 @@ from service.usecases.invariants import Invariants
 from service.usecases.lifecycle import Lifecycle
 from service.usecases.passwords import Passwords
 from service.usecases.reconcile import Reconciler
-from service.usecases.sessions import over
 from service.usecases.tickets import Tickets
 from tests.emptying import empty
 from tests.fakes.clock import FakeClock
+from tests.integration.polling import poll, sign_in
 from tests.integration.waiting import let_pass
 from tests.property.failpoints import FailingStore, Failpoints, with_failpoints
 from tests.property.model import TURNS_TO_LIMIT, TURNS_TO_WARNING, AgentState, TicketState
@@ -67,10 +67,6 @@ SELECT a.id, a.level, a.capacity, a.availability, a.auto_assign, a.held, a.is_ac
 FROM agents a JOIN users u ON u.id = a.id ORDER BY a.id
 """)
 HIRE_USER = text("INSERT INTO users (username, role, password_hash) VALUES (:name, 'agent', '!') RETURNING id")
-SIGN_IN = text("""
-INSERT INTO sessions (id, user_id, refresh_jti, expires_at)
-VALUES (:session_id, :id, gen_random_uuid(), now() + interval '10 years')
-""")
 HIRE_AGENT = text("INSERT INTO agents (id, level, capacity) VALUES (:id, :level, :capacity)")
 
 
@@ -171,29 +167,16 @@ class World:
         return agent
 
     def sign_in(self, agent: int) -> None:
-        """Open a session, which takes part in no failure; whether it goes on is for the service to say."""
-        self.session_ids[agent] = uuid4()
-        with self.engine.begin() as connection:
-            connection.execute(SIGN_IN, {"id": agent, "session_id": self.session_ids[agent]})
+        """Open a session, which takes part in no failure."""
+        self.session_ids[agent] = sign_in(self.engine, agent)
 
     def poll(self, agent: int) -> Hand:
         """Fetch as a client does who signs in again when their session is over."""
         try:
-            return self._poll(agent)
+            return poll(self.assignments, self.sessions, self.session_ids[agent])
         except NotSignedIn:
             self.sign_in(agent)
-            return self._poll(agent)
-
-    def _poll(self, agent: int) -> Hand:
-        """Fetch as `service.api.fast_path` does."""
-        session_id = self.session_ids[agent]
-        ahead = self.assignments.fetch_ahead(session_id)
-        if ahead.hand is not None:
-            return ahead.hand
-        found = self.sessions.principal_and_hand(session_id)
-        if found is None:
-            raise over()
-        return self.assignments.fetch_seen(session_id, found[1], ahead)
+            return poll(self.assignments, self.sessions, self.session_ids[agent])
 
     def as_stored(self) -> tuple[dict[int, TicketState], dict[int, AgentState], dict[int, int]]:
         """Read what PostgreSQL says: tickets, agents, and each agent's counter of held tickets."""
