@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from service.domain.errors import AgentAway, AgentInactive, InvalidInput, NotFound
+from service.domain.errors import AgentAway, AgentInactive, InvalidInput, NotFound, StoreUnavailable
 from service.domain.model import MAX_CAPACITY, Agent, Availability, Cause, HandSeen, Taker, Ticket
 from service.domain.policy import room
 from service.domain.ticket_rules import clean_note
@@ -93,7 +93,11 @@ class Assignments:
         supposed = self._foresight.of(session_id)
         if supposed is None:
             return NOTHING_AHEAD
-        verdict = self._dealer.deal_supposed(supposed)
+        try:
+            verdict = self._dealer.deal_supposed(supposed)
+        except StoreUnavailable:
+            self._foresight.clear()
+            raise
         assigned = len(verdict.assigned)
         if not assigned or not verdict.is_full or verdict.hand is None:
             self._foresight.forget(session_id)

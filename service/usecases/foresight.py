@@ -31,9 +31,13 @@ class Foresight:
             self.forget(session_id)
             return
         if len(self._supposed) >= MOST and session_id not in self._supposed:
-            self._supposed.clear()
+            self.clear()
         self._supposed[session_id] = Supposed(session_id=session_id, agent=agent)
 
     def forget(self, session_id: UUID) -> None:
         """Suppose nothing of a session any more."""
         self._supposed.pop(session_id, None)
+
+    def clear(self) -> None:
+        """Suppose nothing of anybody: where PostgreSQL does not answer, what is popped first can be given to nobody."""
+        self._supposed.clear()

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from service.domain.hold_limit import HoldLimit
-from service.domain.model import Cause, Page, Priority, QueuedTicket, TicketStatus
+from service.domain.model import Agent, Cause, Page, Priority, QueuedTicket, Taker, TicketStatus
 from service.domain.retention import LEAST_ARCHIVE_DAYS
 from service.domain.service_levels import DEFAULT_TARGETS, Targets
 from service.store.archive import PostgresArchive
@@ -33,7 +33,7 @@ from service.usecases.archive import BATCH, DAY_S
 from service.usecases.ports.backlog import COUNTED_AT_ONCE
 from service.usecases.ports.explanation import AHEAD_LIMIT
 from service.usecases.ports.paging import COUNT_LIMIT, PageRequest
-from service.usecases.ports.tickets import Buyer, TicketDraft, TicketFilter
+from service.usecases.ports.tickets import Buyer, Supposed, TicketDraft, TicketFilter
 from tests.integration.archiving import all_told
 from tests.integration.explaining import explained
 from tests.integration.million import AGENTS, FIRST_OPEN, HELD_BY_EACH, OPEN, REQUEUED, fill
@@ -106,6 +106,24 @@ def session(engine: Engine) -> object:
     return PostgresSessions(engine).principal(session_id)
 
 
+def ahead(engine: Engine) -> object:
+    """Claim for an agent of whom nothing has been read."""
+    with engine.connect() as connection:
+        of_agent = text("SELECT id FROM sessions WHERE user_id = :agent_id AND revoked_at IS NULL LIMIT 1")
+        session_id = connection.execute(of_agent, {"agent_id": WORKING}).scalar_one()
+    agent = assignments(engine).agent(WORKING)
+    assert agent is not None
+    supposed = Supposed(session_id=session_id, agent=taker(agent))
+    return assignments(engine).claim(claim_id=uuid4(), agent_id=WORKING, popped=POPPED, limit=3, supposed=supposed)
+
+
+def taker(agent: Agent) -> Taker:
+    return Taker(
+        id=agent.id, level=agent.level, availability=agent.availability, is_active=agent.is_active,
+        capacity=agent.capacity, held=agent.held,
+    )  # fmt: skip
+
+
 def look(engine: Engine) -> object:
     """Look for news as an open desk does."""
     with engine.connect() as connection:
@@ -128,6 +146,7 @@ HOT = {
         lambda engine: assignments(engine).claim(claim_id=uuid4(), agent_id=SENIOR, popped=POPPED, limit=3),
         600, 50, "tickets_pkey",
     ),
+    "fetch what was popped before anybody looked": Bound(ahead, 900, 50, "sessions_pkey"),
     "fetch without a queue, senior": Bound(
         lambda engine: assignments(engine).claim_oldest(claim_id=uuid4(), agent_id=SENIOR + 2, limit=3),
         600, 50, "tickets_open_idx",

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
-from service.domain.model import Priority, QueuedTicket
+from service.domain.model import Availability, Level, Priority, QueuedTicket, Taker
 from service.store.assignments import PostgresAssignments
 from service.store.openings import principal_and_hand
+from service.usecases.ports.tickets import Supposed
 from tests.integration.explaining import explained
 
 HOLD = text("""
@@ -29,8 +30,14 @@ def test_a_hand_is_found_by_its_agent_alone(engine: Engine, make_agent: Callable
             connection.execute(HOLD, {"agent_id": agent_id, "after": 15 * number})
         connection.execute(OPEN_SESSION, {"id": session, "user": agents[1]})
     store, popped = PostgresAssignments(engine), [QueuedTicket(id_, Priority.MEDIUM) for id_ in range(4000, 4015)]
+    ready = Taker(
+        id=agents[1], level=Level.JUNIOR, availability=Availability.AVAILABLE, is_active=True, capacity=15, held=15
+    )
+    supposed = Supposed(session_id=session, agent=ready)
     with explained(engine) as plans:
         assert len(store.hand(agents[1])) == 15
+        full = store.claim(claim_id=uuid4(), agent_id=agents[1], popped=popped, limit=15, supposed=supposed)
+        assert (full.assigned, full.is_full) == ((), True)
         assert len(store.claim(claim_id=uuid4(), agent_id=agents[0], popped=popped, limit=15).assigned) == 15
         seen = principal_and_hand(engine, session)
     assert seen is not None

@@ -288,3 +288,18 @@ def test_a_claim_of_which_nothing_is_known_is_taken_up_by_the_next_fetch(
     dealt = agent.dealt()
     assert (ids_of(dealt), dealt["assigned_now"]) == (waiting[:15], 15)
     in_line()
+
+
+def test_nobody_is_counted_on_where_postgresql_does_not_answer(
+    agent: Agent, bob: Any, container: Any, make_tickets: MakeMany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is popped then can be given to nobody, and lies in flight until somebody takes it up."""
+    make_tickets(60)
+    bob.get("/api/me")
+    other = Agent(bob, container, monkeypatch)
+    other.dealt()
+    other.sell()
+    with monkeypatch.context() as patched:
+        patched.setattr(arbiter, "PREPARED_SUPPOSED_CLAIM", Silent(is_carried_out=False))
+        assert agent.fetch().status_code == 503
+    assert (other.fetch().status_code, other.looks) == (200, 1)
