@@ -10,6 +10,7 @@ from sqlalchemy import Engine, Row, TextClause, text
 
 from service.domain.model import Priority
 from service.store.engine import statement
+from service.store.rows import MAX_BIGINT
 from service.usecases.ports.reconcile import OpenTicket
 
 # By range and not by equality, so that only the index of open tickets has the order asked for: in a table just loaded
@@ -30,16 +31,21 @@ WHERE id = ANY (CAST(:ids AS bigint[])) AND status = 'open' AND deleted_at IS NU
 """)
 
 # The bounds on age are literals of the database's clock, fixed before the first page, so that the pages fit together.
-CHANGED_PAGE = text("""
-SELECT priority, array_agg(id ORDER BY updated_at, id) AS ids, max(updated_at) AS last_at FROM (
+_CHANGED_PAGE = """
+SELECT priority, array_agg(id ORDER BY updated_at, id) AS ids, min(updated_at) AS first_at, max(updated_at) AS last_at
+FROM (
     SELECT id, priority, updated_at FROM tickets
     WHERE status = 'open' AND deleted_at IS NULL
       AND updated_at >= CAST(:since AS timestamptz) AND updated_at <= CAST(:until AS timestamptz)
-      AND (updated_at, id) > (CAST(:after_at AS timestamptz), :after)
-    ORDER BY updated_at, id LIMIT :size
+      AND (updated_at, id) {0} (CAST(:beyond_at AS timestamptz), :beyond)
+    ORDER BY updated_at {1}, id {1} LIMIT :size
 ) AS page
 GROUP BY priority
-""")
+"""
+
+CHANGED_PAGE = text(_CHANGED_PAGE.format(">", "ASC"))
+
+CHANGED_PAGE_BACK = text(_CHANGED_PAGE.format("<", "DESC"))
 
 WINDOW = text("""
 SELECT clock_timestamp() - CAST(:within_s AS double precision) * interval '1 second' AS since,
@@ -90,14 +96,19 @@ class PostgresOpenTickets:
             yield page
             after = page[-1]
 
-    def changed_pages(self, *, within_s: float, older_than_s: float, size: int) -> Iterator[dict[Priority, list[int]]]:
+    def changed_pages(
+        self, *, within_s: float, older_than_s: float, size: int, newest_first: bool = False
+    ) -> Iterator[dict[Priority, list[int]]]:
         """Walk the index of recent changes."""
         [window] = self._all(WINDOW, within_s=within_s, older_than_s=older_than_s)
-        after_at, after = window.since, 0
-        while rows := self._all(
-            CHANGED_PAGE, since=window.since, until=window.until, after_at=after_at, after=after, size=size
-        ):
-            after_at, after = max((row.last_at, row.ids[-1]) for row in rows)
+        page, at, beyond = CHANGED_PAGE, window.since, 0
+        if newest_first:
+            page, at, beyond = CHANGED_PAGE_BACK, window.until, MAX_BIGINT
+        while rows := self._all(page, since=window.since, until=window.until, beyond_at=at, beyond=beyond, size=size):
+            if newest_first:
+                at, beyond = min((row.first_at, row.ids[0]) for row in rows)
+            else:
+                at, beyond = max((row.last_at, row.ids[-1]) for row in rows)
             yield {_PRIORITIES[row.priority]: sorted(row.ids) for row in rows}
 
     def open_states(self, ids: Sequence[int]) -> dict[int, OpenTicket]:

@@ -196,6 +196,12 @@ HOT = {
         lambda engine: list(PostgresOpenTickets(engine).changed_pages(within_s=600, older_than_s=2, size=10_000)),
         200, 1_000, "tickets_open_changed_idx",
     ),
+    "changed last": Bound(
+        lambda engine: next(
+            PostgresOpenTickets(engine).changed_pages(within_s=600, older_than_s=2, size=100, newest_first=True)
+        ),
+        100, 100, "tickets_open_changed_idx",
+    ),
     "look a page of ids up": Bound(
         lambda engine: PostgresOpenTickets(engine).open_states(list(range(500_000, 501_000))),
         6_000, 1_000, "",

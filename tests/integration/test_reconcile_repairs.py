@@ -13,6 +13,7 @@ from service.domain.model import Priority
 from service.ticket_queue.keys import Keys, claim_member
 from service.ticket_queue.queue import RedisTicketQueue
 from service.usecases.ports.reconcile import Reconciliation, RunStatus
+from service.usecases.reconciliation import tiers
 from tests.integration.reconciling import MEDIUM, World, tickets
 
 MakeTickets = Callable[..., list[int]]
@@ -63,6 +64,19 @@ def test_the_fast_tier_queues_what_was_opened_lately(world: World, make_tickets:
     ids = make_tickets(30, enqueue=False)
     run = world.fast()
     assert counts(run) == repaired(missing=30)
+    assert world.queued() == ids
+
+
+def test_the_fast_tier_looks_at_the_latest_and_leaves_what_it_has_no_time_for(
+    world: World, make_tickets: MakeTickets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiers, "RECENT_PAGE", 10)
+    monkeypatch.setattr(tiers, "MOST_RECENT", 20)
+    ids = make_tickets(35, enqueue=False)
+    run = world.fast()
+    assert (counts(run), run.rows_compared) == (repaired(missing=20), 20)
+    assert world.queued() == ids[15:]
+    assert counts(world.full()) == repaired(missing=15)
     assert world.queued() == ids
 
 

@@ -344,16 +344,19 @@ def test_open_states_describe_open_tickets_alone(
     assert list(world.open_tickets.changed_pages(within_s=60, older_than_s=0, size=10)) == [{MEDIUM: [ids[0]]}]
 
 
-def test_pages_of_recent_changes_fit_together(world: World, make_tickets: MakeTickets) -> None:
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_pages_of_recent_changes_fit_together(world: World, make_tickets: MakeTickets, *, newest_first: bool) -> None:
     """Also where many tickets were created at one moment, as by an import, and whatever their priorities."""
     ids = make_tickets(20)
     world.sql("UPDATE tickets SET priority = (ARRAY['low', 'medium', 'high'])[1 + id % 3], updated_at = now()")
     world.sql("UPDATE tickets SET updated_at = updated_at - interval '1 second' WHERE id % 4 = 0")
-    pages = list(world.open_tickets.changed_pages(within_s=60, older_than_s=0, size=3))
+    pages = list(world.open_tickets.changed_pages(within_s=60, older_than_s=0, size=3, newest_first=newest_first))
     assert [sum(map(len, page.values())) for page in pages] == [3, 3, 3, 3, 3, 3, 2]
     found = [(priority, ticket_id) for page in pages for priority, some in page.items() for ticket_id in some]
     priorities = {0: Priority.LOW, 1: Priority.MEDIUM, 2: Priority.HIGH}
     assert sorted(found) == sorted((priorities[ticket_id % 3], ticket_id) for ticket_id in ids)
     assert all(some == sorted(some) for page in pages for some in page.values())
+    if newest_first:
+        pages.reverse()
     earlier = [ticket_id for page in pages[:2] for some in page.values() for ticket_id in some]
     assert {ticket_id for ticket_id in ids if ticket_id % 4 == 0} <= set(earlier)

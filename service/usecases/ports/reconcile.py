@@ -204,10 +204,12 @@ class AuditedTickets(OpenTickets, Protocol):
     def open_states(self, ids: Sequence[int]) -> dict[int, OpenTicket]:
         """Describe those of the ids that are open now."""
 
-    def changed_pages(self, *, within_s: float, older_than_s: float, size: int) -> Iterator[dict[Priority, list[int]]]:
+    def changed_pages(
+        self, *, within_s: float, older_than_s: float, size: int, newest_first: bool = False
+    ) -> Iterator[dict[Priority, list[int]]]:
         """Yield the open tickets last changed between `within_s` and `older_than_s` seconds ago, `size` at a time.
 
-        The first to change come first; within a page, the ids of each priority come ascending.
+        The first to change come first, or the last to change; within a page, the ids of each priority come ascending.
         """
 
     def held_by_each(self, agent_ids: Sequence[int]) -> dict[int, frozenset[int]]:

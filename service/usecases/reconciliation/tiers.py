@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from service.usecases.ports.queue import QueueAudit, TicketQueue
 from service.usecases.ports.reconcile import AuditedTickets, Drift, OpenTicket
 from service.usecases.reconciliation.comparison import Comparison
@@ -14,6 +16,10 @@ from service.usecases.reconciliation.settlement import Settlement, disorder
 from service.usecases.reconciliation.stale_claims import StaleClaims
 
 RECENT_PAGE = 10_000
+
+MOST_RECENT = 100_000
+"""Tickets changed lately that a quick look has time for, the latest first: more than an import brings between two such
+looks, so that each is looked at once at least. The thorough look has them all."""
 
 
 class FastTier:
@@ -57,8 +63,10 @@ class FastTier:
 
     def _mark_missing(self, run: Run) -> dict[int, OpenTicket]:
         marked: dict[int, OpenTicket] = {}
-        pages = self._open_tickets.changed_pages(within_s=self._recent_s, older_than_s=self._grace_s, size=RECENT_PAGE)
-        for page in pages:
+        pages = self._open_tickets.changed_pages(
+            within_s=self._recent_s, older_than_s=self._grace_s, size=RECENT_PAGE, newest_first=True
+        )
+        for page in islice(pages, MOST_RECENT // RECENT_PAGE):
             run.compared(sum(map(len, page.values())), "recent tickets")
             marked |= self._second_look.missing(not_queued(self._audit, page))
             if len(marked) >= MARK_LIMIT:
