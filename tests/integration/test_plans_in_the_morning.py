@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from service.domain.model import Priority, QueuedTicket
 from service.store.assignments import PostgresAssignments
-from service.store.openings import principal_and_hand
+from service.store.openings import Openings
 from tests.integration.explaining import explained
 
 HOLD = text("""
@@ -32,7 +32,7 @@ def test_a_hand_is_found_by_its_agent_alone(engine: Engine, make_agent: Callable
     with explained(engine) as plans:
         assert len(store.hand(agents[1])) == 15
         assert len(store.claim(claim_id=uuid4(), agent_id=agents[0], popped=popped, limit=15).assigned) == 15
-        seen = principal_and_hand(engine, session)
+        seen = Openings(engine).principal_and_hand(session)
     assert seen is not None
     assert seen[1] is not None
     assert len(seen[1].tickets) == 15
