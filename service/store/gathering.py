@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from service.domain.errors import StoreUnavailable
 
@@ -25,6 +25,16 @@ PATIENCE_S = 0.1
 shared it and sees it fail does not try once more."""
 
 
+class Turn(Protocol):
+    """What somebody in line waits for: a lock that whoever serves them opens."""
+
+    def acquire(self, *, timeout: float = -1) -> bool:
+        """Wait until it is open, for no longer than `timeout` seconds unless that is -1, and close it."""
+
+    def release(self) -> None:
+        """Open it."""
+
+
 class _Asked(Generic[K, V]):
     """A question that waits, and what has become of it when its `turn` has come."""
 
@@ -32,10 +42,10 @@ class _Asked(Generic[K, V]):
 
     answer: V
 
-    def __init__(self, key: K) -> None:
+    def __init__(self, key: K, turn: Turn) -> None:
         self.key = key
-        self.turn = Lock()
-        self.turn.acquire()
+        self.turn = turn
+        turn.acquire()
         self.leads = self.is_answered = False
         self.error: StoreUnavailable | None = None
 
@@ -54,12 +64,14 @@ class Gathering(Generic[K, V]):
         most: int = MOST,
         patience_s: float = PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
+        new_turn: Callable[[], Turn] = Lock,
     ) -> None:
         self.alone = alone
         self._together = together
         self._most = most
         self._patience_s = patience_s
         self._clock = clock
+        self._new_turn = new_turn
         self._lock = Lock()
         self._is_under_way = False
         self._waiting: list[_Asked[K, V]] = []
@@ -73,7 +85,7 @@ class Gathering(Generic[K, V]):
         asked: _Asked[K, V] | None = None
         with self._lock:
             if self._is_under_way:
-                asked = _Asked(key)
+                asked = _Asked(key, self._new_turn())
                 self._waiting.append(asked)
             else:
                 self._is_under_way = True
