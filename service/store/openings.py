@@ -8,7 +8,7 @@ being read are read together (docs/adr/0047).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -60,9 +60,9 @@ _Rows = list[tuple[Any, ...]]
 class Openings:
     """What the requests of one process begin with: those that come while others are being read share a statement."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, gathering: Callable[..., Gathering[str, _Rows]] = Gathering) -> None:
         self._engine = engine
-        self._gathering: Gathering[str, _Rows] = Gathering(alone=self._alone, together=self._together)
+        self._gathering = gathering(alone=self._alone, together=self._together)
 
     def principal_and_hand(self, session_id: UUID) -> tuple[Principal, HandSeen | None] | None:
         """Read who a session belongs to and, of an agent, what they hold; None when it, or the user, is over.
