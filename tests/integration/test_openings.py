@@ -186,14 +186,14 @@ def test_a_session_that_is_over_is_over_at_once_though_it_is_just_being_read(
     session_id, other = signed_in(engine, ann), signed_in(engine, bob)
     requests = Requests(engine, held_up, pool)
     held_up.hold(1)
-    before = requests.come(session_id, other)
+    before = requests.come(other, session_id)
     held_up.go_on(0)
     held_up.has_read(1)
     run(engine, change, user=ann)
-    after = requests.come(session_id, other)
+    after = requests.come(other, session_id)
     held_up.go_on(1)
     assert [seen is None for seen in told(before)] == [False, False], "these had asked before"
-    assert [seen is None for seen in told(after)] == [True, False]
+    assert [seen is None for seen in told(after)] == [False, True]
 
 
 def test_what_has_changed_in_an_agent_or_a_hand_is_seen_though_it_is_just_being_read(
@@ -239,7 +239,8 @@ def test_where_traces_are_told_each_request_has_its_own_statement(
     engine: Engine, make_agent: Make, held_up: HeldUp, pool: ThreadPoolExecutor
 ) -> None:
     traced = engine.execution_options(**{TRACER: SimpleNamespace(child=lambda *_: None)})
-    subject, session_id = Openings(traced), signed_in(engine, make_agent("ann"))
+    subject = Openings(traced, gathering=partial(Gathering, new_turn=Line(pool).new_turn))
+    session_id = signed_in(engine, make_agent("ann"))
     held_up.hold(0)
     first = pool.submit(subject.principal_and_hand, session_id)
     held_up.has_read(0)
