@@ -106,8 +106,9 @@ class Gathering(Generic[K, V]):
 
     def _lead(self, key: K) -> V:
         """Ask for oneself and for who waits, once; then make way, whatever has happened."""
-        others = self._taken_along()
+        others: list[_Asked[K, V]] = []
         try:
+            others += self._taken_along()
             return self._ask_with(others, key) if others else self.alone(key)
         finally:
             self._make_way()
