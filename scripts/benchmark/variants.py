@@ -55,6 +55,15 @@ def _without_fast_path() -> None:
     vars(fast_path)["install"] = lambda _app: None
 
 
+def _without_gathered_openings() -> None:
+    from service.store.gathering import Gathering
+
+    def ask_alone(gathering: Gathering[Any, Any], key: Any) -> Any:
+        return gathering.alone(key)
+
+    Gathering.ask = ask_alone  # type: ignore[method-assign, assignment]
+
+
 def _without_pools() -> None:
     create = sqlalchemy.create_engine
 
@@ -110,6 +119,9 @@ def _with_gathered_claims() -> None:
 VARIANTS: Mapping[str, Variant] = {
     "token-cache": Variant("otherwise: every token is verified on every request, by Flask", _without_token_cache),
     "fast-path": Variant("otherwise: Flask answers every fetch", _without_fast_path),
+    "gathered-openings": Variant(
+        "otherwise: each fetch is opened by a statement of its own", _without_gathered_openings
+    ),
     "prepared-statements": Variant("otherwise: none, as behind a pooler", environ={"DATABASE_POOLER": "transaction"}),
     "pinning": Variant("otherwise: each web process stays on a core of its own", environ={"PIN_WORKERS": "true"}),
     "connection-pools": Variant("otherwise: every use of PostgreSQL makes a connection", _without_pools),

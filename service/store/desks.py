@@ -12,6 +12,7 @@ from service.domain.model import HELD, Cause, Principal, Role, TicketEvent, Tick
 from service.store import rows
 from service.store.agents import agent_from, agents_query
 from service.store.engine import statement
+from service.store.rows import SESSION_GOES_ON_SQL
 from service.store.tables import agents, ticket_events, tickets
 from service.usecases.ports.desk import DeskState, Look
 
@@ -50,7 +51,7 @@ _VERSION = f"""concat_ws('|', a.availability, a.level, a.capacity, a.held, u.is_
 LOOK = text(f"""
 SELECT u.id, u.username, u.role, {_VERSION} AS version
 FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN agents a ON a.id = u.id
-WHERE s.id = :session_id AND s.revoked_at IS NULL AND s.expires_at > now() AND u.is_active AND u.deleted_at IS NULL
+WHERE s.id = :session_id AND {SESSION_GOES_ON_SQL}
 """).bindparams(bindparam("session_id", type_=Uuid()))  # noqa: S608
 
 

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Engine, Update, Uuid, bindparam, func, insert, select, update
 
 from service.domain.model import HandSeen, Principal, Role
-from service.store import openings
 from service.store.engine import statement, transaction
+from service.store.openings import Openings
 from service.store.rows import NOW
 from service.store.tables import sessions, users
 from service.store.users import USER_COLUMNS, user
@@ -39,6 +39,7 @@ class PostgresSessions:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._openings = Openings(engine)
 
     def credentials(self, username: str) -> Credentials | None:
         """Find an active user by name."""
@@ -141,7 +142,7 @@ class PostgresSessions:
 
     def principal_and_hand(self, session_id: UUID) -> tuple[Principal, HandSeen | None] | None:
         """Read who is calling, and what they hold."""
-        return openings.principal_and_hand(self._engine, session_id)
+        return self._openings.principal_and_hand(session_id)
 
 
 def _ending(user_id: int, except_session: UUID | None) -> Update:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from redis import Redis
@@ -66,6 +67,21 @@ def test_more_agents_than_connections_fetch_at_once(behind: Container, make_agen
         hands = list(pool.map(lambda agent_id: behind.assignments.fetch(agent_id), agents))
     dealt = [ticket.id for hand in hands for ticket in hand.tickets]
     assert len(dealt) == len(set(dealt)) == AGENTS * 15
+
+
+def test_fetches_that_begin_at_once_are_each_opened_for_who_asks(
+    behind: Container, engine: Engine, make_agent: Callable[..., int]
+) -> None:
+    session_ids = {make_agent(f"agent-{n}"): uuid4() for n in range(AGENTS)}
+    opening = text("INSERT INTO sessions (id, user_id, refresh_jti, expires_at) VALUES (:id, :user, :id, 'infinity')")
+    with engine.begin() as connection:
+        for agent_id, session_id in session_ids.items():
+            connection.execute(opening, {"id": session_id, "user": agent_id})
+    with ThreadPoolExecutor(AGENTS) as pool:
+        for _ in range(10):
+            found = list(pool.map(behind.sessions.principal_and_hand, session_ids.values()))
+            assert [principal.user_id for principal, _ in found] == list(session_ids)
+            assert [hand.agent.id for _, hand in found if hand is not None] == list(session_ids)
 
 
 @pytest.mark.parametrize("lend", [statement, transaction])

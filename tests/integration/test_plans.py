@@ -23,6 +23,7 @@ from service.store.desks import PostgresDesks
 from service.store.engine import make_engine
 from service.store.hold_limit import PostgresHoldLimit
 from service.store.open_tickets import PostgresOpenTickets
+from service.store.openings import OPENINGS
 from service.store.places import PostgresPlaces
 from service.store.sessions import PostgresSessions
 from service.store.situations import PostgresSituations
@@ -124,6 +125,16 @@ def taker(agent: Agent) -> Taker:
     )  # fmt: skip
 
 
+def openings(engine: Engine) -> None:
+    """Open five fetches together."""
+    with engine.connect() as connection:
+        some = text(
+            "SELECT id::text FROM sessions WHERE user_id >= :first AND revoked_at IS NULL ORDER BY user_id LIMIT 5"
+        )
+        literal = f"{{{','.join(connection.execute(some, {'first': WORKING}).scalars())}}}"
+    OPENINGS.rows(engine, {"session_ids": literal})
+
+
 def look(engine: Engine) -> object:
     """Look for news as an open desk does."""
     with engine.connect() as connection:
@@ -165,6 +176,7 @@ HOT = {
     "agent": Bound(lambda engine: assignments(engine).agent(WORKING), 20, 1, "agents_pkey"),
     "claim by its id": Bound(lambda engine: assignments(engine).claimed_by(uuid4()), 20, 1, "claims_pkey"),
     "principal": Bound(session, 30, 1, "sessions_pkey"),
+    "five openings": Bound(openings, 100, 5 * HELD_BY_EACH, "tickets_held_idx"),
     "create": Bound(
         lambda engine: PostgresTickets(engine).create([TicketDraft(subject="x")], actor_id=1, cause=Cause.CREATE),
         100, 1, "",

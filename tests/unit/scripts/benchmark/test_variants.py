@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.api import encoding, fast_path, tokens
-from service.store import engine
+from service.store import engine, gathering
 from service.wiring import connections
 
 ROOT = Path(__file__).parents[4]
@@ -30,6 +30,8 @@ def test_what_the_variants_change_is_there() -> None:
     assert callable(vars(fast_path)["install"])
     assert callable(vars(engine)["create_engine"])
     assert callable(vars(connections)["make_engine"])
+    assert callable(gathering.Gathering.ask)
+    assert callable(gathering.Gathering(alone=str, together=list).alone)
 
 
 def test_json_of_the_standard_library_says_the_same() -> None:
