@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import settings as hypothesis_settings
 from redis import Redis
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
@@ -29,6 +30,9 @@ from tests.emptying import empty
 
 TEMPLATE = "fairdeal_template"
 PASSWORD = "Correct-horse-7"
+hypothesis_settings.register_profile("fairdeal", deadline=None)  # no test depends on how busy the machine is
+hypothesis_settings.load_profile("fairdeal")
+
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 

@@ -110,7 +110,7 @@ def some(count: int) -> list[dict[str, Any]]:
     descending=st.booleans(),
     limit=st.integers(1, 10),
 )
-@hypothesis_settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_walking_all_pages_yields_every_row_once_in_order(
     connection: Connection, rows: list[dict[str, Any]], sort: str, descending: bool, limit: int
 ) -> None:

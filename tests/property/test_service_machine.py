@@ -47,7 +47,6 @@ def drive(machine: type[RuleBasedStateMachine], world: World, effort: Effort) ->
             stateful_step_count=effort.steps,
             derandomize=not asked,
             database=None,
-            deadline=None,
             report_multiple_bugs=False,
             print_blob=False,
             suppress_health_check=list(HealthCheck),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from argon2 import PasswordHasher
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.usecases.passwords import Passwords, check_strength, generate_password
@@ -59,7 +59,6 @@ def test_generated_passwords_are_good_and_differ() -> None:
 
 
 @given(password=st.text(max_size=40) | st.just("lone \ud800 surrogate"))
-@settings(deadline=None)
 def test_any_text_can_be_a_password_and_matches_itself_alone(password: str) -> None:
     passwords = Passwords(CHEAP)
     hashed = passwords.hash(password)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from argon2 import PasswordHasher
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.errors import AlreadyExists, InvalidInput, NotFound
@@ -120,7 +120,6 @@ def test_an_email_not_mentioned_stays(users: Users, store: RecordingUsers) -> No
 
 
 @given(text=st.text(max_size=200))
-@settings(deadline=None)
 def test_a_name_is_either_refused_or_safe_to_store(text: str) -> None:
     store = RecordingUsers()
     users = Users(store=store, queue=MemoryTicketQueue(), places=KnownPlaces(RETURNED), passwords=CHEAP)

@@ -78,7 +78,6 @@ def ask(strategy: Any, token: Callable[[], str], *, examples: int) -> None:
     @settings(
         max_examples=examples,
         derandomize=True,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
