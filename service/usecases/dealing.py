@@ -114,9 +114,12 @@ class Dealer:
         wanted, claim_id = Wanted(count=supposed.agent.capacity), uuid4()
         try:
             popped = self._pop(supposed.agent, wanted, claim_id, ())
-            return self._decide(popped, wanted, claim_id, supposed) if popped.tickets else Claimed()
+            verdict = self._decide(popped, wanted, claim_id, supposed) if popped.tickets else Claimed()
         except (_QueueNotUsable, AgentAway, AgentInactive):
             return Claimed()
+        if verdict.refused:  # phantoms, or all of them, as the session is over or the level another
+            log.info("refused_ahead", extra={"agent_id": supposed.agent.id, "count": len(verdict.refused)})
+        return verdict
 
     def _deal_from_queue(self, agent: Agent | Taker, wanted: Wanted, operation_id: UUID | None) -> Dealt:
         """Pop and decide, a few times if need be. PostgreSQL knows the first tickets assigned by the `operation_id`.
