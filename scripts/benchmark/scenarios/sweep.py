@@ -1,17 +1,19 @@
 """What a fetch costs with a thousand tickets queued, and with a million.
 
-The sizes are measured in turns. A batch of fetches is followed by as many new tickets, which are not timed: each
-backlog keeps its size.
+The sizes are measured in turns, batch by batch: a batch takes less than a tenth of a second, within which the machine
+stays as it is. It is followed by as many new tickets, which are not timed: each backlog keeps its size.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scripts.benchmark import names, stock
 from scripts.benchmark.closed_loop import Connections, Tally, Turn
-from scripts.benchmark.figures import Round, Row
+from scripts.benchmark.figures import Row
+from scripts.benchmark.meter import Meter
 from scripts.benchmark.names import SWEEP, on_backlog
 from scripts.benchmark.parts import Part
 from scripts.benchmark.people import Seat
@@ -37,10 +39,31 @@ def run(stage: Stage) -> Iterator[Row]:
     """Fetch from backlogs of several sizes in turns; so does the baseline, on copies of the same databases."""
     contenders = [each for tickets in stage.plan.sweep for each in _contenders(stage, tickets)]
     for _ in range(stage.plan.rounds):
+        _round(stage, contenders)
         for each in contenders:
-            each.row.rounds.append(_fetches(stage, each))
             stage.show(each.row)
     yield from (each.row for each in contenders)
+
+
+def _round(stage: Stage, contenders: Sequence[_Contender]) -> None:
+    """Have each fetch its batches, one of everybody's after the other."""
+    seats, measured = _seats(stage), [(each, stage.meter(each.web), Tally()) for each in contenders]
+    with contextlib.ExitStack() as opened:
+        lines = [opened.enter_context(Connections(each.web.port, LINES)) for each in contenders]
+        for first in range(0, len(seats), BATCH):
+            for its_lines, (each, meter, fetched) in zip(lines, measured, strict=True):
+                _fetch(its_lines, seats[first : first + BATCH], each, meter, fetched)
+    for each, meter, fetched in measured:
+        each.row.rounds.append(meter.round_of(fetched))
+        _even_out(each, 0)
+
+
+def _fetch(lines: Connections, batch: Sequence[Seat], contender: _Contender, meter: Meter, fetched: Tally) -> None:
+    """Fetch a batch, then put as many tickets in."""
+    meter.start()
+    fetched.add(fetch_all(lines, batch))
+    meter.pause()
+    _restock(contender, HAND * len(batch))
 
 
 def _contenders(stage: Stage, tickets: int) -> Iterator[_Contender]:
@@ -59,21 +82,6 @@ def _contenders(stage: Stage, tickets: int) -> Iterator[_Contender]:
 
 def _seats(stage: Stage) -> Sequence[Seat]:
     return stage.seats[: BATCH * stage.plan.sweep_batches]
-
-
-def _fetches(stage: Stage, contender: _Contender) -> Round:
-    """Fetch a batch, put as many tickets in, and so on."""
-    seats, meter, fetched = _seats(stage), stage.meter(contender.web), Tally()
-    with Connections(contender.web.port, LINES) as lines:
-        for first in range(0, len(seats), BATCH):
-            batch = seats[first : first + BATCH]
-            meter.start()
-            fetched.add(fetch_all(lines, batch))
-            meter.pause()
-            _restock(contender, HAND * len(batch))
-    result = meter.round_of(fetched)
-    _even_out(contender, 0)
-    return result
 
 
 def _even_out(contender: _Contender, restock: int) -> None:
