@@ -70,7 +70,7 @@ Act = Callable[[Engine], object]
 
 MEDIUM_IDS = range(FIRST_OPEN, FIRST_OPEN + 60)
 POPPED = [QueuedTicket(ticket_id, Priority.MEDIUM) for ticket_id in MEDIUM_IDS[:15]]
-SENIOR, JUNIOR, WORKING = 2, 3, 7
+SENIOR, JUNIOR, WORKING, FETCHING = 2, 3, 7, 1_007
 KIM = Buyer(name="Kim", email="kim7@example.com")
 
 
@@ -111,11 +111,11 @@ def ahead(engine: Engine) -> object:
     """Claim for an agent of whom nothing has been read."""
     with engine.connect() as connection:
         of_agent = text("SELECT id FROM sessions WHERE user_id = :agent_id AND revoked_at IS NULL LIMIT 1")
-        session_id = connection.execute(of_agent, {"agent_id": WORKING}).scalar_one()
-    agent = assignments(engine).agent(WORKING)
+        session_id = connection.execute(of_agent, {"agent_id": FETCHING}).scalar_one()
+    agent = assignments(engine).agent(FETCHING)
     assert agent is not None
     supposed = Supposed(session_id=session_id, agent=taker(agent))
-    return assignments(engine).claim(claim_id=uuid4(), agent_id=WORKING, popped=POPPED, limit=3, supposed=supposed)
+    return assignments(engine).claim(claim_id=uuid4(), agent_id=FETCHING, popped=POPPED, limit=3, supposed=supposed)
 
 
 def taker(agent: Agent) -> Taker:
