@@ -34,6 +34,8 @@ class Ahead:
     assigned: int = 0
     agent_id: int | None = None
     hand: Hand | None = None
+    uses_queue: bool = True
+    """The queue has not failed in this fetch."""
 
 
 NOTHING_AHEAD = Ahead()
@@ -60,13 +62,16 @@ class Assignments:
         limit: int | None = None,
         operation_id: UUID | None = None,
         seen: HandSeen | None = None,
+        uses_queue: bool = True,
     ) -> Hand:
         """Top an agent's hand up to capacity, or by `limit` (1 to 15) tickets at the most.
 
         Harmless to repeat: a full hand is simply returned. Trying again with the same `operation_id` assigns nothing
         if the first try did. `seen` is what the agent held when the request began, where that has been read: what
-        changes nothing is answered from it. Raises `InvalidInput`, `NotFound`, `AgentInactive`,
-        `AgentAway`, and `StoreUnavailable` when PostgreSQL is away or the outcome cannot be learnt.
+        changes nothing is answered from it. Without `uses_queue`, PostgreSQL serves.
+
+        Raises `InvalidInput`, `NotFound`, `AgentInactive`, `AgentAway`, and `StoreUnavailable` when PostgreSQL is away
+        or the outcome cannot be learnt.
         """
         if limit is not None and not 1 <= limit <= MAX_CAPACITY:
             raise InvalidInput(("limit", f"must be between 1 and {MAX_CAPACITY}"))
@@ -80,7 +85,9 @@ class Assignments:
         if wanted == 0:
             return self._hand(agent) if seen is None else _as_seen(seen)
         asked_at = None if seen is None else seen.asked_at
-        dealt = self._dealer.deal(agent, Wanted(count=wanted), operation_id=operation_id, asked_at=asked_at)
+        dealt = self._dealer.deal(
+            agent, Wanted(count=wanted), operation_id=operation_id, asked_at=asked_at, uses_queue=uses_queue
+        )
         assigned, served_by = len(dealt.ticket_ids), dealt.served_by
         return replace(self._hand_after(dealt, agent, seen), assigned_now=assigned, served_by=served_by)
 
@@ -98,6 +105,9 @@ class Assignments:
         except StoreUnavailable:
             self._foresight.clear()
             raise
+        if verdict is None:
+            self._foresight.forget(session_id)
+            return Ahead(uses_queue=False)
         assigned = len(verdict.assigned)
         if not assigned or not verdict.is_full or verdict.hand is None:
             self._foresight.forget(session_id)
@@ -110,7 +120,7 @@ class Assignments:
 
     def fetch_seen(self, session_id: UUID, seen: HandSeen, ahead: Ahead) -> Hand:
         """Fetch for a session whose agent has been seen, after what was dealt `ahead`. Raises as `fetch`."""
-        hand = self.fetch(seen.agent.id, seen=seen)
+        hand = self.fetch(seen.agent.id, seen=seen, uses_queue=ahead.uses_queue)
         assigned = ahead.assigned + hand.assigned_now
         self._foresight.learn(session_id, seen.agent, assigned)
         return replace(hand, assigned_now=assigned) if ahead.assigned else hand

@@ -88,14 +88,18 @@ class Dealer:
         *,
         operation_id: UUID | None = None,
         asked_at: float | None = None,
+        uses_queue: bool = True,
     ) -> Dealt:
         """Deal what is wanted, oldest first.
 
         `asked_at`, by `time.monotonic()`, is when the request asked what the agent holds: where another look sent since
-        then has found nothing, none is sent. Raises `NotFound`, `AgentInactive`, `AgentAway`, `Conflict` (the agent
-        takes no tickets they did not ask for), and `StoreUnavailable` when PostgreSQL is away or the outcome cannot be
-        learnt.
+        then has found nothing, none is sent. Without `uses_queue`, for it has just failed, PostgreSQL serves.
+
+        Raises `NotFound`, `AgentInactive`, `AgentAway`, `Conflict` (the agent takes no tickets they did not ask for),
+        and `StoreUnavailable` when PostgreSQL is away or the outcome cannot be learnt.
         """
+        if not uses_queue:
+            return Dealt(self._deal_from_database(agent, wanted, operation_id), "database")
         if operation_id is None and asked_at is not None and self._empty_looks.one_since(agent.level, asked_at):
             return Dealt((), found_nothing=True)
         try:
@@ -105,17 +109,20 @@ class Dealer:
             name = None if before else operation_id
             return Dealt((*before, *self._deal_from_database(agent, wanted.less(cut_short.tickets), name)), "database")
 
-    def deal_supposed(self, supposed: Supposed) -> Claimed:
+    def deal_supposed(self, supposed: Supposed) -> Claimed | None:
         """Deal what fits into the hand of an agent before anything has been asked of PostgreSQL.
 
-        Whether it is as supposed is checked with the decision; where it is not, or the queue has nothing or is not to
-        be used, nothing has been dealt and `deal` comes next. Raises `StoreUnavailable` as `deal` does.
+        Whether it is as supposed is checked with the decision; where it is not, or the queue has nothing, nothing has
+        been dealt and `deal` comes next. None where the queue is not to be used: it may have popped all the same, and
+        would find the hand full of that. Raises `StoreUnavailable` as `deal` does.
         """
         wanted, claim_id = Wanted(count=supposed.agent.capacity), uuid4()
         try:
             popped = self._pop(supposed.agent, wanted, claim_id, ())
             verdict = self._decide(popped, wanted, claim_id, supposed) if popped.tickets else Claimed()
-        except (_QueueNotUsable, AgentAway, AgentInactive):
+        except _QueueNotUsable:
+            return None
+        except (AgentAway, AgentInactive):
             return Claimed()
         if verdict.refused:  # phantoms, or all of them, as the session is over or the level another
             log.info("refused_ahead", extra={"agent_id": supposed.agent.id, "count": len(verdict.refused)})

@@ -223,8 +223,8 @@ def test_a_hand_that_the_queue_thinks_empty_is_not_overfilled(
     assert [int(entry) for entry in redis_client.lrange(keys.queue(Priority.MEDIUM), 0, -1)] == waiting[15:]
 
 
-@pytest.mark.parametrize("trouble", ["away", "not trusted"])
-def test_without_the_queue_postgresql_serves(
+@pytest.mark.parametrize("trouble", ["away", "reply lost", "not trusted"])
+def test_without_the_queue_postgresql_serves_and_the_queue_is_asked_once(
     agent: Agent,
     redis_client: Redis,
     keys: Keys,
@@ -233,17 +233,22 @@ def test_without_the_queue_postgresql_serves(
     trouble: str,
 ) -> None:
     waiting = make_tickets(20)
+    claim, asked = RedisTicketQueue.claim, []
 
-    def fail(*_: Any, **__: Any) -> None:
-        raise QueueUnavailable("gone")
+    def fail(*args: Any, **options: Any) -> Any:
+        asked.append(options)
+        found = None if trouble == "away" else claim(*args, **options)
+        if trouble == "away" or (trouble == "reply lost" and len(asked) == 1):
+            raise QueueUnavailable("gone")
+        return found
 
-    if trouble == "away":
-        monkeypatch.setattr(RedisTicketQueue, "claim", fail)
-    else:
+    monkeypatch.setattr(RedisTicketQueue, "claim", fail)
+    if trouble == "not trusted":
         redis_client.delete(keys.generation)
     answer = agent.fetch()
     assert answer.headers[SERVED_BY_HEADER] == "database"
     assert (ids_of(answer.get_json()), answer.get_json()["assigned_now"]) == (waiting[:15], 15)
+    assert len(asked) == 1
 
 
 class Silent:
