@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 T = TypeVar("T")
@@ -87,9 +87,11 @@ class Cause(StrEnum):
     RECONCILE = "reconcile"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
-    """A support ticket. The id is the creation order; `epoch` rises with every change of hands."""
+class Ticket(NamedTuple):
+    """A support ticket. The id is the creation order; `epoch` rises with every change of hands.
+
+    A tuple, since fifteen are built for each fetch: a frozen dataclass takes ten times as long.
+    """
 
     id: int
     subject: str
@@ -111,8 +113,7 @@ class Ticket:
     """When it went to the archive, where nothing changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedTicket:
+class QueuedTicket(NamedTuple):
     """A ticket as the queue knows it: which list, and which place in it."""
 
     id: int

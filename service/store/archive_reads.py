@@ -6,7 +6,6 @@ What looks in both does so by one statement, whose snapshot has a ticket in exac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Subquery, select, text, union_all
@@ -30,7 +29,7 @@ SELECT {rows.TICKET_SQL}, t.archived_at FROM archived_tickets t WHERE t.id = :id
 
 def ticket(row: Mapping[Any, Any]) -> Ticket:
     """Build a ticket from a row of `TICKET_COLUMNS`, or of `ANYWHERE`."""
-    return replace(rows.ticket(row), archived_at=row["archived_at"])
+    return rows.ticket(row)._replace(archived_at=row["archived_at"])
 
 
 def lines_anywhere(*conditions: Callable[[Any], ColumnElement[bool]]) -> Subquery:

@@ -58,28 +58,9 @@ def ticket(row: Mapping[Any, Any]) -> Ticket:
 
 
 def ticket_of(values: Sequence[Any]) -> Ticket:
-    """Build a ticket from the values of `TICKET_COLUMNS`: by name, for fifteen of these are built for each fetch."""
-    (
-        ticket_id, subject, description, priority, status, agent_id, created_by, customer_id,
-        epoch, created_at, updated_at, assigned_at, resolved_at, sold_at, external_id,
-    ) = values  # fmt: skip
-    return Ticket(
-        id=ticket_id,
-        subject=subject,
-        description=description,
-        priority=PRIORITIES[priority],
-        status=_STATUSES[status],
-        agent_id=agent_id,
-        created_by=created_by,
-        customer_id=customer_id,
-        epoch=epoch,
-        created_at=created_at,
-        updated_at=updated_at,
-        assigned_at=assigned_at,
-        resolved_at=resolved_at,
-        sold_at=sold_at,
-        external_id=external_id,
-    )
+    """Build a ticket from the values of `TICKET_COLUMNS`, which are in the order of its own."""
+    ticket_id, subject, description, priority, status, *others = values
+    return Ticket(ticket_id, subject, description, PRIORITIES[priority], _STATUSES[status], *others)
 
 
 def hand_from(text: str) -> tuple[Ticket, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,7 +19,7 @@ OPEN = Ticket(
     id=7, subject="x", description="", priority=MEDIUM, status=TicketStatus.OPEN, agent_id=None, created_by=None,
     customer_id=None, epoch=0, created_at=NOW, updated_at=NOW, assigned_at=None, resolved_at=None, sold_at=None,
 )  # fmt: skip
-ANNS = replace(OPEN, status=TicketStatus.ASSIGNED, agent_id=ANN)
+ANNS = OPEN._replace(status=TicketStatus.ASSIGNED, agent_id=ANN)
 
 
 class RestlessPlaces(KnownPlaces):
@@ -48,10 +47,10 @@ def queue() -> MemoryTicketQueue:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (ANNS, replace(ANNS, status=TicketStatus.IN_PROGRESS)),
-        (ANNS, replace(ANNS, priority=Priority.HIGH)),
-        (OPEN, replace(OPEN, subject="y")),
-        (replace(ANNS, status=TicketStatus.RESOLVED), replace(ANNS, status=TicketStatus.CLOSED)),
+        (ANNS, ANNS._replace(status=TicketStatus.IN_PROGRESS)),
+        (ANNS, ANNS._replace(priority=Priority.HIGH)),
+        (OPEN, OPEN._replace(subject="y")),
+        (ANNS._replace(status=TicketStatus.RESOLVED), ANNS._replace(status=TicketStatus.CLOSED)),
     ],
 )
 def test_a_ticket_that_stays_in_its_place_costs_nothing(
@@ -62,7 +61,7 @@ def test_a_ticket_that_stays_in_its_place_costs_nothing(
     assert (queue.calls, places.looks) == ([], [])
 
 
-@pytest.mark.parametrize("after", [replace(ANNS, status=TicketStatus.SOLD), None])
+@pytest.mark.parametrize("after", [ANNS._replace(status=TicketStatus.SOLD), None])
 def test_what_is_sold_or_deleted_needs_no_second_look(queue: MemoryTicketQueue, after: Ticket | None) -> None:
     queue.held[ANN] = {7, 8}
     places = KnownPlaces()
@@ -73,7 +72,7 @@ def test_what_is_sold_or_deleted_needs_no_second_look(queue: MemoryTicketQueue, 
 def test_what_is_resolved_is_looked_at_for_it_may_be_taken_up_again(queue: MemoryTicketQueue) -> None:
     queue.held[ANN] = {7}
     places = RestlessPlaces(InHand(ANN), InHand(ANN))
-    follow(queue, places, [(ANNS, replace(ANNS, status=TicketStatus.RESOLVED))])
+    follow(queue, places, [(ANNS, ANNS._replace(status=TicketStatus.RESOLVED))])
     assert queue.held[ANN] == {7}
     assert places.looks == [[7], [7]]
 

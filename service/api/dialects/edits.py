@@ -7,7 +7,6 @@ through the same moves as our own acts; words are checked before the first of th
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 
 from service.api.access import caller
 from service.api.services import services
@@ -42,7 +41,7 @@ def edit_ticket(
     if is_agent:
         _check_agents_part(ticket, clean, agent_id)
     if expected_epoch is not None:
-        ticket = replace(ticket, epoch=expected_epoch)  # the move below refuses what has changed hands since
+        ticket = ticket._replace(epoch=expected_epoch)  # the move below refuses what has changed hands since
     if agent_id is not UNSET and agent_id not in {ticket.agent_id, ticket.agent_id if is_held(ticket.status) else None}:
         ticket = _deal(ticket, agent_id)
     if status is not None and status is not ticket.status:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -69,7 +68,7 @@ class NewTicketInput(TicketInput):
 
     def draft(self) -> TicketDraft:
         """Say it in the use case's words. Raises `InvalidInput`."""
-        return replace(super().draft(), external_id=self.external_id)
+        return super().draft()._replace(external_id=self.external_id)
 
 
 class StateFields(Input):
@@ -246,7 +245,7 @@ class EventPage(PageAnswer):
 def ticket_json(ticket: Ticket) -> dict[str, Any]:
     """Describe a ticket."""
     if ticket.archived_at is not None:
-        return {**ticket_json(replace(ticket, archived_at=None)), "archived_at": ticket.archived_at}
+        return {**ticket_json(ticket._replace(archived_at=None)), "archived_at": ticket.archived_at}
     return {
         "id": ticket.id,
         "subject": ticket.subject,

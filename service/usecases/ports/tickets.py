@@ -25,8 +25,7 @@ from service.usecases.ports.imports import ImportMark
 from service.usecases.ports.paging import PageRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TicketDraft:
+class TicketDraft(NamedTuple):
     """A ticket to be: already validated."""
 
     subject: str
