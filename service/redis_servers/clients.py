@@ -11,6 +11,7 @@ from redis.sentinel import Sentinel
 
 from service.redis_servers.address import Kind, RedisAddress, parse
 from service.redis_servers.one_try import OneTryRedis
+from service.redis_servers.quick_pool import PlainConnection, QuickPool
 from service.redis_servers.slot_pool import SlotOwner, SlotPool
 
 MAX_CONNECTIONS = 1_024
@@ -35,7 +36,8 @@ def make_client(url: str, *, timeout_ms: int, text: bool, key: str | None = None
         if key is None:
             raise ValueError("a Cluster spreads keys over its nodes; only keys of one hash tag can be used there")
         return _in_cluster(address, key, waits, usual)
-    return OneTryRedis.from_url(url, **usual)
+    plainly: dict[str, Any] = {"connection_class": PlainConnection} if url.startswith("redis:") else {}
+    return OneTryRedis.from_pool(QuickPool.from_url(url, **usual, **plainly))
 
 
 def short_waits(*, timeout_ms: int) -> dict[str, Any]:

@@ -86,7 +86,11 @@ def _listed(parts: Iterable[str]) -> str:
 
 @contextlib.contextmanager
 def _lent(engine: Engine, what: str) -> Iterator[PoolProxiedConnection]:
-    """Lend a connection of the pool, in autocommit, without the rest of SQLAlchemy; its errors are SQLAlchemy's."""
+    """Lend a connection of the pool, in autocommit, without the rest of SQLAlchemy; its errors are SQLAlchemy's.
+
+    Autocommit stays on until SQLAlchemy has the connection (`service.store.engine`): each time it is turned, the thread
+    gives the interpreter up, for nothing that the server hears of.
+    """
     try:
         lent = engine.pool.connect()
     except InvalidRequestError as exc:  # what the pool makes of `DisconnectionError` the third time
@@ -94,9 +98,9 @@ def _lent(engine: Engine, what: str) -> Iterator[PoolProxiedConnection]:
     except psycopg2.Error as exc:
         raise DBAPIError.instance(what, None, exc, psycopg2.Error, dialect=engine.dialect) from exc
     connection: Any = lent.dbapi_connection
-    is_lost = False
     try:
-        connection.autocommit = True
+        if not connection.autocommit:
+            connection.autocommit = True
         yield lent
     except psycopg2.Error as exc:
         is_lost = engine.dialect.is_disconnect(exc, connection, None)
@@ -106,6 +110,4 @@ def _lent(engine: Engine, what: str) -> Iterator[PoolProxiedConnection]:
             what, None, exc, psycopg2.Error, connection_invalidated=is_lost, dialect=engine.dialect
         ) from exc
     finally:
-        if not is_lost:
-            connection.autocommit = False
         lent.close()

@@ -12,8 +12,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from random import getrandbits
 from typing import Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from service.domain.errors import AgentAway, AgentInactive, FairdealError, QueueUnavailable, StoreUnavailable
 from service.domain.model import Agent, Cause, Priority, QueuedTicket, Taker, Ticket
@@ -62,6 +63,11 @@ class Dealt:
     """All that the agent holds, where the arbiter said so after the last of these tickets."""
     found_nothing: bool = False
     """The queue was empty for this agent, and nothing suggests that the hand has changed meanwhile."""
+
+
+def _new_id() -> UUID:
+    """Name a claim at random, which is no secret: `uuid4` asks the system, and each thread queues up after that."""
+    return UUID(int=getrandbits(128), version=4)
 
 
 class _QueueNotUsable(Exception):
@@ -116,7 +122,7 @@ class Dealer:
         been dealt and `deal` comes next. None where the queue is not to be used: it may have popped all the same, and
         would find the hand full of that. Raises `StoreUnavailable` as `deal` does.
         """
-        wanted, claim_id = Wanted(count=supposed.agent.capacity), uuid4()
+        wanted, claim_id = Wanted(count=supposed.agent.capacity), _new_id()
         try:
             popped = self._pop(supposed.agent, wanted, claim_id, ())
             verdict = self._decide(popped, wanted, claim_id, supposed) if popped.tickets else Claimed()
@@ -133,7 +139,7 @@ class Dealer:
 
         Without one, each round has an id of its own: another fetch of this agent may have taken up the one before.
         """
-        claim_id = pop_id = operation_id or uuid4()
+        claim_id = pop_id = operation_id or _new_id()
         assigned: list[QueuedTicket] = []
         for _ in range(ROUNDS):
             popped = self._pop(agent, wanted.less(assigned), pop_id, assigned)
@@ -154,7 +160,7 @@ class Dealer:
                     return Dealt(taken)
             if verdict.refused:
                 log.warning("phantoms_refused", extra={"agent_id": agent.id, "count": len(verdict.refused)})
-            pop_id = uuid4() if popped.tickets else pop_id
+            pop_id = _new_id() if popped.tickets else pop_id
             claim_id = pop_id if verdict.assigned or operation_id is None else claim_id
         raise _QueueNotUsable(assigned)
 
@@ -262,7 +268,7 @@ class Dealer:
 
     def _deal_from_database(self, agent: Agent | Taker, wanted: Wanted, operation_id: UUID | None) -> tuple[int, ...]:
         taken = self._store.claim_oldest(
-            claim_id=operation_id or uuid4(),
+            claim_id=operation_id or _new_id(),
             agent_id=agent.id,
             limit=wanted.count,
             cause=wanted.cause,
