@@ -27,6 +27,7 @@ from prometheus_client import multiprocess  # noqa: E402
 from service.api.errors import UnreadableBody, answer_error  # noqa: E402
 from service.api.telemetry import GUARDS, NO_PAGE  # noqa: E402
 from service.observability import logging_config  # noqa: E402
+from service.scheduling import wait_for_turns  # noqa: E402
 
 wsgi_app = "service.bootstrap:create_wsgi_app()"
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
@@ -92,7 +93,8 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
-    """Keep a worker on its CPU (docs/adr/0025)."""
+    """Have a worker wait for its turns (docs/adr/0049), and keep it on its CPU (0025)."""
+    wait_for_turns()
     if hasattr(worker, "cpu"):
         os.sched_setaffinity(0, {worker.cpu})
 

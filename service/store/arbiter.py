@@ -31,6 +31,11 @@ def _array(values: Iterable[object]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
+def _items(array: str | None) -> list[str]:
+    """Read an array of numbers or words back; none is an empty one."""
+    return array[1:-1].split(",") if array else []
+
+
 _SENIOR_TAKES = _array(QUEUES_BY_LEVEL[Level.SENIOR])
 _JUNIOR_TAKES = _array(QUEUES_BY_LEVEL[Level.JUNIOR])
 
@@ -87,10 +92,10 @@ ledger AS (
     SELECT :claim_id, me.id, array_agg(taken.id ORDER BY taken.rank) FROM taken, me GROUP BY me.id
 )
 SELECT me.level, me.availability, me.is_active, me.is_willing, me.room,
-       coalesce((SELECT array_agg(id ORDER BY rank) FROM taken), '{{}}') AS taken,
-       coalesce((SELECT array_agg(id ORDER BY rank) FROM ranked), '{{}}') AS fit,
-       coalesce((SELECT array_agg(priority ORDER BY rank) FROM ranked), '{{}}') AS priorities,
-       coalesce((SELECT array_agg(id ORDER BY rank) FROM taken JOIN fit USING (id) WHERE restless), '{{}}') AS restless,
+       CAST((SELECT array_agg(id ORDER BY rank) FROM taken) AS text) AS taken,
+       CAST((SELECT array_agg(id ORDER BY rank) FROM ranked) AS text) AS fit,
+       CAST((SELECT array_agg(priority ORDER BY rank) FROM ranked) AS text) AS priorities,
+       CAST((SELECT array_agg(id ORDER BY rank) FROM taken JOIN fit USING (id) WHERE restless) AS text) AS restless,
        CASE WHEN :cause = 'fetch' AND me.version = (SELECT ctid FROM agents WHERE id = :agent_id)
             THEN (SELECT coalesce(json_agg(json_build_array({TICKET_SQL}) ORDER BY t.id)::text, '[]') FROM hand t)
        END AS hand
@@ -136,17 +141,20 @@ LOCK_AGENT = text("SELECT level, capacity - held AS room FROM agents WHERE id = 
 
 
 class _Verdict(NamedTuple):
-    """What the statement answers, column by column; `hand` is what `hand_from` reads."""
+    """What the statement answers, column by column: lists as PostgreSQL writes them, `hand` as `hand_from` reads it.
+
+    The driver would call a Python codec for every entry of an array.
+    """
 
     level: str
     availability: str
     is_active: bool
     is_willing: bool
     room: int
-    taken: list[int]
-    fit: list[int]
-    priorities: list[str]
-    restless: list[int]
+    taken: str | None
+    fit: str | None
+    priorities: str | None
+    restless: str | None
     hand: str | None
 
 
@@ -200,14 +208,14 @@ def _claimed(row: Sequence[Any] | None, agent_id: int, ticket_ids: Sequence[int]
         raise Conflict(f"Agent {agent_id} takes no tickets they did not ask for")
     fit = {
         ticket_id: QueuedTicket(ticket_id, PRIORITIES[priority])
-        for ticket_id, priority in zip(said.fit, said.priorities, strict=True)
+        for ticket_id, priority in zip(map(int, _items(said.fit)), _items(said.priorities), strict=True)
     }
-    taken = set(said.taken)
+    taken = dict.fromkeys(map(int, _items(said.taken)))
     return Claimed(
-        assigned=tuple(fit[ticket_id] for ticket_id in said.taken),
+        assigned=tuple(fit[ticket_id] for ticket_id in taken),
         cut=tuple(ticket for ticket_id, ticket in fit.items() if ticket_id not in taken),
         refused=tuple(ticket_id for ticket_id in ticket_ids if ticket_id not in fit),
-        restless=tuple(fit[ticket_id] for ticket_id in said.restless),
+        restless=tuple(fit[int(ticket_id)] for ticket_id in _items(said.restless)),
         hand=None if said.hand is None else hand_from(said.hand),
         is_full=said.room <= len(taken),
     )
