@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeVar
 
 from service.domain.errors import InvalidInput
@@ -85,6 +84,8 @@ def clean_external_id(value: object) -> str | None:
 
     It must be one line without control characters, as a subject must.
     """
+    if value == "":  # nearly all rows have none
+        return None
     is_number = isinstance(value, int) and not isinstance(value, bool)
     external_id = _text("external_id", str(value) if is_number else value).strip()
     if len(external_id) <= MAX_EXTERNAL_ID and external_id.isprintable():
@@ -100,13 +101,15 @@ def clean_row(
     *, subject: object, description: object, priority: object, external_id: object
 ) -> tuple[str, str, Priority, str | None]:
     """Apply the rules of a ticket at once. Raises one `InvalidInput` that names every bad field."""
-    with suppress(InvalidInput):  # good rows are many, and errors are gathered only where there is one
+    try:  # good rows are many, and errors are gathered only where there is one
         return (
             clean_subject(subject),
             clean_description(description),
             parse_priority(priority),
             clean_external_id(external_id),
         )
+    except InvalidInput:
+        pass
     errors: list[tuple[str, str]] = []
     cleaned_subject = _collect(clean_subject, subject, errors)
     cleaned_description = _collect(clean_description, description, errors)

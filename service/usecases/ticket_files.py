@@ -76,7 +76,7 @@ class _Lines:
 
     def __init__(self, source: BinaryIO, after: int = 0) -> None:
         self._source = source
-        self._after = after
+        self.after = after
         self._put_back = b""
         self.number = 0
         self.first = 1
@@ -98,7 +98,7 @@ class _Lines:
 
         A line with a quote in it may be a part of a row, and one that is too long has more to it: those are read.
         """
-        while self.number < self._after:
+        while self.number < self.after:
             line = self._source.readline(MAX_ROW_BYTES)
             if b'"' in line or not line.endswith(b"\n"):
                 self._put_back = line
@@ -107,7 +107,7 @@ class _Lines:
 
     def __next__(self) -> str:
         """Read a line. Raises `_RowTooLong`, having read past the line, and `InvalidInput` for UTF-16."""
-        line = self._line()
+        line = self._line() if self._put_back else self._source.readline(MAX_ROW_BYTES + 1)
         if not line:
             raise StopIteration
         self.number += 1
@@ -158,9 +158,9 @@ def _csv_rows(lines: _Lines) -> Iterator[Row | RowError]:
 
 
 def _csv_records(lines: _Lines) -> Iterator[Sequence[str] | RowError]:
-    reader = csv.reader(lines, strict=True)
+    reader, after = csv.reader(lines, strict=True), lines.after
     while True:
-        if lines.number:  # the first row names the columns
+        if 0 < lines.number < after:  # the first row names the columns
             lines.pass_over()
         lines.begin_row()
         try:

@@ -230,13 +230,15 @@ class _Finish:
 
 def _draft(row: Row) -> TicketDraft:
     """Check a row. An empty priority is none given, as it must be in a table."""
-    priority_given = row.values.get("priority", "")
-    if isinstance(priority_given, str) and not priority_given.strip():
-        priority_given = Priority.MEDIUM.value
-    subject, description, priority, external_id = clean_row(
-        subject=row.values.get("subject", ""),
-        description=row.values.get("description", ""),
-        priority=priority_given,
-        external_id=row.values.get("external_id", ""),
+    given = row.values.get
+    priority = given("priority", "")
+    if isinstance(priority, str) and not priority.strip():
+        priority = Priority.MEDIUM.value
+    return TicketDraft(
+        *clean_row(
+            subject=given("subject", ""),
+            description=given("description", ""),
+            priority=priority,
+            external_id=given("external_id", ""),
+        )
     )
-    return TicketDraft(subject=subject, description=description, priority=priority, external_id=external_id)
