@@ -6,6 +6,8 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
 
 from rq import get_current_job
 
@@ -23,20 +25,40 @@ NICENESS = 10
 """How far a job steps back for requests: on a busy machine it then gets a tenth of what a request gets."""
 
 
+_stays: ContextVar[bool] = ContextVar("stays", default=False)
+
+
+@contextmanager
+def staying() -> Iterator[None]:
+    """Have the jobs done meanwhile leave their connections open: this process does not end with the job."""
+    token = _stays.set(True)
+    try:
+        yield
+    finally:
+        _stays.reset(token)
+
+
+@cache
+def _standing() -> Container:
+    return build_container(load(), "worker")
+
+
 @contextmanager
 def _at_work(trouble: str, **about: object) -> Iterator[Container]:
     """Lend the wired parts, and log as `trouble` what stops the job.
 
-    Each job runs in a process of its own, so it opens what it needs and closes it again.
+    A job that runs in a process of its own opens what it needs and closes it again.
     """
-    container = build_container(load(), "worker")
+    stays = _stays.get()
+    container = _standing() if stays else build_container(load(), "worker")
     try:
         with around(_span(container.tracer)):
             yield container
     except FairdealError as exc:
         log.warning(trouble, extra={**about, "code": exc.code, "why": exc.detail})
     finally:
-        container.close()
+        if not stays:
+            container.close()
 
 
 def _span(tracer: Tracer | None) -> Span | None:
