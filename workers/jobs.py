@@ -38,6 +38,11 @@ def staying() -> Iterator[None]:
         _stays.reset(token)
 
 
+def stays() -> bool:
+    """Say whether this process goes on after the job."""
+    return _stays.get()
+
+
 @cache
 def _standing() -> Container:
     return build_container(load(), "worker")
@@ -49,15 +54,14 @@ def _at_work(trouble: str, **about: object) -> Iterator[Container]:
 
     A job that runs in a process of its own opens what it needs and closes it again.
     """
-    stays = _stays.get()
-    container = _standing() if stays else build_container(load(), "worker")
+    container = _standing() if stays() else build_container(load(), "worker")
     try:
         with around(_span(container.tracer)):
             yield container
     except FairdealError as exc:
         log.warning(trouble, extra={**about, "code": exc.code, "why": exc.detail})
     finally:
-        if not stays:
+        if not stays():
             container.close()
 
 

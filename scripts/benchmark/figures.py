@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -81,6 +81,16 @@ def median(values: Iterable[float]) -> float:
 def ratio(above: float, below: float) -> float | None:
     """Divide, None where there is nothing to divide by."""
     return above / below if below else None
+
+
+def in_turns(above: Row, below: Row, of: Callable[[Round], float] = lambda each: each.rate) -> float | None:
+    """Divide round by round, and take the median: a round's two turns come close together, the rounds do not.
+
+    Between two rounds the machine may have become faster or slower by a half. None where there is nothing to divide.
+    """
+    found = [ratio(of(ours), of(theirs)) for ours, theirs in zip(above.rounds, below.rounds, strict=False)]
+    measured = [each for each in found if each is not None]
+    return median(measured) if measured else None
 
 
 def as_json(row: Row) -> dict[str, Any]:

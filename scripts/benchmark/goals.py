@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from scripts.benchmark.figures import Row, ratio
+from scripts.benchmark.figures import Round, Row, in_turns, median
 from scripts.benchmark.meter import CLIENT
 from scripts.benchmark.names import (
     ASSIGNING,
@@ -65,7 +65,7 @@ def compared(rows: Rows) -> list[tuple[str, str]]:
     """Say how the service stands beside the straightforward application."""
     said = []
     for what, ours, theirs in _pairs(rows):
-        times = ratio(ours.rate, theirs.rate)
+        times = in_turns(ours, theirs)
         if times is not None:
             said.append((what, f"{ours.rate:,.0f} against {theirs.rate:,.0f} {ours.unit}/s: {times:.1f} times as many"))
     return said
@@ -98,7 +98,11 @@ def _assigning(rows: Rows) -> Iterator[Goal]:
     levels = ", ".join(f"{row.connections:,}" for row in service)
     yield _goal("1", what, wanted, bool(service), f"{errors:,} (at {levels})", met=errors == 0)
     yield _held_up(service)
-    waits = [row.middle("p99_ms") / 1000 * row.rate / row.connections for row in service if row.connections]
+    waits = [
+        median(each.p99_ms / 1000 * each.rate / row.connections for each in row.rounds)
+        for row in service
+        if row.connections
+    ]
     worst = max(waits, default=0.0)
     what, wanted = "p99 as a multiple of connections / throughput", f"at most {WAIT:g}"
     yield _goal("1", what, wanted, bool(waits), f"{worst:.2f} at worst", met=worst <= WAIT)
@@ -106,7 +110,7 @@ def _assigning(rows: Rows) -> Iterator[Goal]:
 
 def _held_up(service: Rows) -> Goal:
     few, many = service[:1], [row for row in service if row.connections >= SMALL]
-    found = ratio(many[0].rate, few[0].rate) if few and many else None
+    found = in_turns(many[0], few[0]) if few and many else None
     what, wanted = "throughput at 1,000 connections against that at 32", f"at least {HELD_UP:.0%}"
     return _goal("1", what, wanted, found is not None, f"{found or 0:.0%}", met=(found or 0) >= HELD_UP)
 
@@ -121,10 +125,10 @@ def _idle(rows: Rows) -> Iterator[Goal]:
 
 def _backlog(rows: Rows) -> Iterator[Goal]:
     small, large = (_first(rows, SWEEP, on_backlog(SERVICE, tickets)) for tickets in (SMALL, LARGE))
-    growth = ratio(small.rate, large.rate) if small and large else None
+    growth = in_turns(small, large) if small and large else None
     what, wanted = "cost of a fetch at 1,000,000 queued against 1,000", f"at most {GROWTH:.0%}"
     yield _goal("3", what, wanted, growth is not None, f"{growth or 0:.0%}", met=(growth or 0) <= GROWTH)
-    used = ratio(_server_us(large), _server_us(small)) if small and large else None
+    used = in_turns(large, small, _server_us) if small and large else None
     if used is not None:
         what = "the same in processor time of web, PostgreSQL and Redis"
         yield Goal(number="3", what=what, wanted=wanted, found=f"{used:.0%}", met=used <= GROWTH)
@@ -138,8 +142,8 @@ def _backlog(rows: Rows) -> Iterator[Goal]:
         yield Goal(number="3", what="pages that were refused", wanted="0", found=f"{failed:,}", met=False)
 
 
-def _server_us(row: Row) -> float:
-    return sum(row.middle_of("cpu_us", part) for part in row.keys_of("cpu_us") if part != CLIENT)
+def _server_us(each: Round) -> float:
+    return sum(us for part, us in each.cpu_us.items() if part != CLIENT)
 
 
 def _imports(rows: Rows) -> Iterator[Goal]:
@@ -191,7 +195,7 @@ def _first(rows: Rows, scenario: str, what: str | None = None) -> Row | None:
 
 
 def _share(number: str, what: str, above: Rows, below: Row | None, wanted: float) -> Goal:
-    found = ratio(above[0].rate, below.rate) if above and below else None
+    found = in_turns(above[0], below) if above and below else None
     rates = f" ({above[0].rate:,.0f} of {below.rate:,.0f}/s)" if above and below else ""
     return _goal(
         number,

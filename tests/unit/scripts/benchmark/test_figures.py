@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from scripts.benchmark.figures import Round, Row, as_json, median, percentile, ratio, rounded, row_from
+from scripts.benchmark.figures import Round, Row, as_json, in_turns, median, percentile, ratio, rounded, row_from
 
 HUNDRED = [float(n) for n in range(1, 101)]
 
@@ -56,6 +56,15 @@ def test_row_comes_back_from_json_as_it_was() -> None:
 
 def test_round_that_took_no_time_has_no_rate() -> None:
     assert Round(seconds=0.0, count=5).rate == 0.0
+
+
+def test_what_was_measured_in_turns_is_divided_round_by_round() -> None:
+    ours, theirs = _row(), _row()
+    theirs.rounds = [Round(seconds=1.0, count=count) for count in (200, 100, 50)]
+    assert in_turns(ours, theirs) == 1.5  # of 0.25, 1.5 and 2, while both medians are 100
+    assert in_turns(ours, theirs, lambda each: each.count) == 2.0
+    theirs.rounds = [Round(seconds=0.0, count=1)]
+    assert in_turns(ours, theirs) is None
 
 
 def test_numbers_are_kept_to_four_decimals() -> None:
