@@ -60,7 +60,7 @@ def a_ticket(ticket_id: int = 7, **values: Any) -> Ticket:
         agent_id=None, created_by=1, customer_id=None, epoch=3, created_at=NOW, updated_at=NOW, assigned_at=None,
         resolved_at=None, sold_at=None,
     )  # fmt: skip
-    return replace(plain, **values)
+    return plain._replace(**values)
 
 
 def a_user(user_id: int = 1, **values: Any) -> User:
