@@ -96,6 +96,27 @@ def test_addresses_of_both_kinds_can_be_bound(settings: Settings, host: str, bin
     assert printed.strip() == bind
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux alone tells threads that wait for their turns apart")
+def test_workers_wait_for_their_turns_and_so_do_their_threads(server: Server) -> None:
+    def are_patient() -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            policies = [
+                os.sched_getscheduler(int(thread.name))
+                for worker in _children(server.process.pid)
+                for thread in Path(f"/proc/{worker}/task").iterdir()
+            ]
+            return len(policies) > 2 and set(policies) == {os.SCHED_BATCH}
+        return False
+
+    assert server.get("/healthz")[0] == 200
+    assert wait_until(are_patient, 60)
+    assert os.sched_getscheduler(server.process.pid) == os.SCHED_OTHER, "who looks after them does not wait"
+
+
+def _children(process: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
 @pytest.mark.skipif(
     not 2 <= len(CPUS) <= 8, reason="as many workers as CPUs: one has no choice, more take long to start"
 )
@@ -108,8 +129,7 @@ def test_each_worker_keeps_to_a_cpu_of_its_own_also_one_that_replaces_another(
 
 def _see_workers_apart(master: int) -> None:
     def workers() -> list[int]:
-        children = Path(f"/proc/{master}/task/{master}/children").read_text()
-        return [int(pid) for pid in children.split()]
+        return _children(master)
 
     def are_apart() -> bool:
         with contextlib.suppress(ProcessLookupError):
