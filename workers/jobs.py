@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from collections.abc import Iterator
@@ -45,7 +46,9 @@ def stays() -> bool:
 
 @cache
 def _standing() -> Container:
-    return build_container(load(), "worker")
+    container = build_container(load(), "worker")
+    atexit.register(container.close)  # not in the processes of other jobs, which leave without
+    return container
 
 
 @contextmanager
