@@ -8,7 +8,7 @@ from scripts.benchmark.closed_loop import Connections
 from scripts.benchmark.figures import Row
 from scripts.benchmark.names import COMPARE, OTHERWISE
 from scripts.benchmark.scenarios.assigning import Contender, fetches, warm_up
-from scripts.benchmark.scenarios.loads import over_and_over, steady
+from scripts.benchmark.scenarios.loads import fetch_all, over_and_over, steady
 from scripts.benchmark.stage import Stage
 from scripts.benchmark.variants import VARIANTS
 
@@ -45,6 +45,7 @@ def run(stage: Stage, name: str) -> Iterator[Row]:
         for which, web in webs.items():
             with Connections(web.port, connections) as lines:
                 fetched = fetches(stage, Contender(web, stage.main), lines)
+                fetch_all(lines, stage.seats)  # who was dealt something last time is told apart, and polls once at that
                 turns = over_and_over([seat.fetch for seat in stage.seats])
                 polled = steady(lines, turns, stage.meter(web, background=True), stage.plan.seconds)
             for load, found in ((FETCHES, fetched), (POLLS, polled)):
