@@ -23,12 +23,16 @@ def main() -> None:
 @main.command(help="Do the jobs, one at a time, until SIGTERM.")
 def worker() -> None:
     """Run the worker."""
+    import workers.jobs  # noqa: F401 - loaded before the fork, or every job would load it again
+
     run_worker(_settings())
 
 
 @main.command(help="Do the jobs that talk to other servers, one at a time, until SIGTERM.")
 def messenger() -> None:
     """Run the worker that sends messages: what it waits for holds nothing else up."""
+    import workers.jobs  # noqa: F401 - as above
+
     run_worker(_settings(), Lane.MESSAGES)
 
 

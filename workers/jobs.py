@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from functools import cache
 
 from rq import get_current_job
 
@@ -26,46 +23,20 @@ NICENESS = 10
 """How far a job steps back for requests: on a busy machine it then gets a tenth of what a request gets."""
 
 
-_stays: ContextVar[bool] = ContextVar("stays", default=False)
-
-
-@contextmanager
-def staying() -> Iterator[None]:
-    """Have the jobs done meanwhile leave their connections open: this process does not end with the job."""
-    token = _stays.set(True)
-    try:
-        yield
-    finally:
-        _stays.reset(token)
-
-
-def stays() -> bool:
-    """Say whether this process goes on after the job."""
-    return _stays.get()
-
-
-@cache
-def _standing() -> Container:
-    container = build_container(load(), "worker")
-    atexit.register(container.close)  # not in the processes of other jobs, which leave without
-    return container
-
-
 @contextmanager
 def _at_work(trouble: str, **about: object) -> Iterator[Container]:
     """Lend the wired parts, and log as `trouble` what stops the job.
 
-    A job that runs in a process of its own opens what it needs and closes it again.
+    Each job runs in a process of its own, so it opens what it needs and closes it again.
     """
-    container = _standing() if stays() else build_container(load(), "worker")
+    container = build_container(load(), "worker")
     try:
         with around(_span(container.tracer)):
             yield container
     except FairdealError as exc:
         log.warning(trouble, extra={**about, "code": exc.code, "why": exc.detail})
     finally:
-        if not stays():
-            container.close()
+        container.close()
 
 
 def _span(tracer: Tracer | None) -> Span | None:

@@ -23,13 +23,9 @@ from rq import Worker
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
-from rq.worker import WorkerStatus
 
 from service.config import Settings
 from service.job_queue import Lane, make_job_client, queue_name
-from service.usecases.ports.reconcile import CLOCK, Tier
-from service.usecases.reconciliations import JOB as RECONCILE
-from workers import jobs
 from workers.pulse import Pulse
 from workers.reporting import report
 
@@ -74,21 +70,8 @@ class PatientWorker(Worker):
         with contextlib.suppress(RedisError, OSError):
             super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """Perform a job in a process of its own, but for the quick look that is due every two seconds.
-
-        A process to come and go, with its connections, takes ten times what that look takes (docs/adr/0049).
-        """
-        if not _is_quick(job):
-            super().execute_job(job, queue)
-            return
-        self.prepare_execution(job)
-        with jobs.staying():
-            self.perform_job(job, queue)
-        self.set_state(WorkerStatus.IDLE)
-
     def perform_job(self, job: Job, queue: Queue) -> bool:
-        """Perform a job and report on it."""
+        """Perform a job, in its own process, and report on it."""
         parents = super().perform_job
         return report(job, lambda: parents(job, queue), client=self.connection, prefix=self.prefix)
 
@@ -125,11 +108,6 @@ class PatientWorker(Worker):
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log a job's failure as an event; rq would write it out as prose."""
         log.error("job_failed", extra={"job_id": job.id}, exc_info=exc_info)
-
-
-def _is_quick(job: Job) -> bool:
-    """Say whether it is a fast run of the clock's; one that somebody asked for has its number as well."""
-    return job.func_name == RECONCILE and list(job.args) == [Tier.FAST, CLOCK]
 
 
 class _WithoutTracebacks(logging.Filter):
