@@ -1,7 +1,7 @@
 """A pool for one server whose connections go from hand to hand without a stop.
 
 Every lock, and every call to the system, is a place where a thread gives the interpreter up and queues for it again. Of
-twelve threads that fetch, what redis-py's own pool does around a command took as long as the command (docs/adr/0049).
+what a command and 200 us of Python take each of twelve threads, redis-py's own pool had a quarter (docs/adr/0049).
 """
 
 from __future__ import annotations
