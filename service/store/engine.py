@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import select
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,11 +32,6 @@ OUTSIDE_OF_SQLALCHEMY = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
 ANSWER_GRACE_S = 2.0
 """How much longer than a statement may run its answer may take to arrive."""
-
-IDLE_S = 0.1
-"""How long a connection lies unused before it is looked at."""
-
-_LENT_AT = "fairdeal.lent_at"
 
 PREPARES = "fairdeal_prepares"
 """The engine's option that says whether `service.store.prepared` prepares its statements."""
@@ -107,17 +101,12 @@ def _as_preface(limits: dict[str, str]) -> str:
     return "".join(f"SET LOCAL {name} = '{value}'; " for name, value in limits.items())
 
 
-def _refuse_hung_up(connection: Any, record: Any, _lent: object) -> None:
+def _refuse_hung_up(connection: Any, _record: object, _lent: object) -> None:
     """Have the pool replace a connection that the server has ended while nobody used it, as it does when it restarts.
 
-    Nothing comes unasked but a goodbye, or word of a changed setting. Looking costs two microseconds and a turn at the
-    interpreter, a ping would cost a round trip. Who was lent the moment before is not looked at: the server may
-    restart after the look, too.
+    Nothing comes unasked but a goodbye, or word of a changed setting. Looking costs two microseconds, a ping would
+    cost a round trip.
     """
-    now, before = time.monotonic(), record.info.get(_LENT_AT, 0.0)
-    record.info[_LENT_AT] = now
-    if now - before < IDLE_S:
-        return
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
