@@ -43,7 +43,7 @@ class Settings(RetentionSettings):
         le=64,
         description="gunicorn processes (default: one per CPU, at most 8)",
     )
-    web_threads: int = Field(default=12, ge=1, le=256, description="Threads in each gunicorn process")
+    web_threads: int = Field(default=8, ge=1, le=256, description="Threads in each gunicorn process")
     pin_workers: bool = Field(
         default=False,
         description="Keep each gunicorn process on a CPU of its own, if there are as many (`true` or `false`)",

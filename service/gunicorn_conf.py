@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging.config
 import os
+import select
 import shutil
 import socket
 from collections import Counter
@@ -34,7 +35,7 @@ _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
 proc_name = "fairdeal-web"
 
-worker_class = "gthread"
+worker_class = "service.leader_followers.LeaderFollowersWorker" if hasattr(select, "epoll") else "gthread"
 workers = _settings.web_workers
 threads = _settings.web_threads
 keepalive = 5

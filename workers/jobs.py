@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from rq import get_current_job
 
 from service import origin
-from service.bootstrap import Container, build_container
-from service.config import load
+from service.bootstrap import Container
 from service.domain.errors import FairdealError
 from service.observability import request_id
 from service.tracing import Span, Tracer, around
 from service.usecases.ports.reconcile import Tier
+from workers import parts
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +27,15 @@ NICENESS = 10
 def _at_work(trouble: str, **about: object) -> Iterator[Container]:
     """Lend the wired parts, and log as `trouble` what stops the job.
 
-    Each job runs in a process of its own, so it opens what it needs and closes it again.
+    A job that has a process of its own opens what it needs and closes it again; jobs that share one (`workers.parts`)
+    leave it open for the next.
     """
-    container = build_container(load(), "worker")
-    try:
-        with around(_span(container.tracer)):
-            yield container
-    except FairdealError as exc:
-        log.warning(trouble, extra={**about, "code": exc.code, "why": exc.detail})
-    finally:
-        container.close()
+    with parts.lent() as container:
+        try:
+            with around(_span(container.tracer)):
+                yield container
+        except FairdealError as exc:
+            log.warning(trouble, extra={**about, "code": exc.code, "why": exc.detail})
 
 
 def _span(tracer: Tracer | None) -> Span | None:

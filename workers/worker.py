@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import os
+import random
 import signal
 import sys
 import time
@@ -20,14 +22,19 @@ from redis import Redis
 from redis.client import Pipeline, PubSub, PubSubWorkerThread
 from redis.exceptions import RedisError
 from rq import Worker
+from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
 from service.config import Settings
-from service.job_queue import Lane, make_job_client, queue_name
+from service.job_queue import Lane, id_of, make_job_client, queue_name
+from service.usecases.ports.reconcile import Tier
+from service.usecases.reconciliation.schedule import unique_id
+from workers import parts
 from workers.pulse import Pulse
 from workers.reporting import report
+from workers.steady_horse import SteadyHorse
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +60,9 @@ class PatientWorker(Worker):
     prefix = ""
     """What the installation's keys in Redis begin with."""
     pulse: Pulse | None = None
+    shared: frozenset[str] = frozenset()
+    """The ids of the jobs that share a process."""
+    _steady: SteadyHorse | None = None
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Note on this machine first that the worker goes on: Redis may be away."""
@@ -75,6 +85,44 @@ class PatientWorker(Worker):
         parents = super().perform_job
         return report(job, lambda: parents(job, queue), client=self.connection, prefix=self.prefix)
 
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Give the job to a process: to the one that stays, if it is one of those that share it."""
+        if job.id not in self.shared or self.execution is None:
+            super().fork_work_horse(job, queue)
+            return
+        if self._steady is not None and not self._steady.begin(job.id, self.execution.id):
+            self._let_go()
+        if self._steady is None:
+            self._steady = SteadyHorse(self._work_in_harness, leave=parts.let_go)
+            self._steady.begin(job.id, self.execution.id)
+        self._horse_pid = self._steady.pid
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
+        """Wait for the process's end, or for the word of the one that stays."""
+        if self._steady is None or self._steady.pid != self.horse_pid:
+            return super().wait_for_horse()
+        status = self._steady.wait()
+        if status is not None:
+            self._let_go()
+        return self.horse_pid, os.EX_OK if status is None else status, None
+
+    def _let_go(self) -> None:
+        if self._steady is not None:
+            steady, self._steady = self._steady, None
+            steady.let_go()
+
+    def _work_in_harness(self, job_id: str, execution_id: str) -> bool:
+        """Do a job in the process that stays. Raises what rq does where the job is not there any more."""
+        if not self.is_horse:  # as rq's `main_work_horse` begins
+            os.setpgrp()
+            random.seed()
+            self.setup_work_horse_signals()
+            self._is_horse = True
+            parts.keep()
+        job = Job.fetch(job_id, connection=self.connection, serializer=self.serializer)
+        self.execution = Execution(execution_id, job_id, self.connection)
+        return self.perform_job(job, self.queues[0])
+
     def setup_work_horse_signals(self) -> None:
         """Tie the job's process to the worker's: a job that went on by itself could run beside its successor."""
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
@@ -90,6 +138,8 @@ class PatientWorker(Worker):
         if not self.is_horse and self.pubsub_thread is not None:
             self.listens_no_more = True
             self.pubsub_thread.stop()
+        if not self.is_horse:
+            self._let_go()
         super().teardown()  # type: ignore[no-untyped-call]
 
     def _pubsub_exception_handler(
@@ -169,6 +219,7 @@ def _make_worker(client: Redis, settings: Settings, lane: Lane) -> PatientWorker
         log_job_description=False,
     )
     worker.prefix = settings.queue_prefix
+    worker.shared = frozenset({id_of(settings.queue_prefix, unique_id(Tier.FAST))})
     worker.pulse = pulse_of(settings, lane)
     return worker
 

@@ -128,7 +128,7 @@ VARIANTS: Mapping[str, Variant] = {
     "json": Variant("otherwise: by the standard library", _with_json_of_the_standard_library),
     "group-commit": Variant(f"otherwise: commit_delay of {COMMIT_DELAY_US} us", _with_group_commit),
     "gathered-claims": Variant("otherwise: claims that wait share a transaction", _with_gathered_claims),
-    "threads": Variant("otherwise: 8 threads in each web process", environ={"WEB_THREADS": "8"}),
+    "threads": Variant("otherwise: 16 threads in each web process", environ={"WEB_THREADS": "16"}),
 }
 
 

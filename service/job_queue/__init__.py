@@ -71,7 +71,7 @@ class RqJobQueue:
             if unique_id is None:
                 _enqueue(queue, name, args, job_id=None)
                 return True
-            return _enqueue_once(queue, name, args, job_id=_job_id(self._prefix, unique_id))
+            return _enqueue_once(queue, name, args, job_id=id_of(self._prefix, unique_id))
 
     def call(self, name: str) -> bool:
         """Enqueue under an id that names the turn, at the front of the queue; see `service.usecases.ports.dispatch`.
@@ -82,7 +82,7 @@ class RqJobQueue:
         with errors_as_facts():
             queue = Queue(self._name, connection=self._client, serializer=JSONSerializer)
             turn = cast("bytes | None", self._client.get(self._turn_key(name))) or b"0"
-            job_id = _job_id(self._prefix, f"{name}-{turn.decode()}")
+            job_id = id_of(self._prefix, f"{name}-{turn.decode()}")
             return _enqueue_once(queue, name, (), job_id=job_id, at_front=True)
 
     def began(self, name: str) -> None:
@@ -108,7 +108,7 @@ def errors_as_facts() -> Iterator[None]:
         raise QueueUnavailable(f"The job queue did not answer ({type(exc).__name__}); try again shortly") from exc
 
 
-def _job_id(prefix: str, unique_id: str) -> str:
+def id_of(prefix: str, unique_id: str) -> str:
     """Write an id as RQ allows it: letters, digits, dashes and underscores."""
     return "".join(letter if letter.isalnum() else "-" for letter in f"{prefix}-{unique_id}")
 

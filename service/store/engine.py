@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Inval
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import StoreUnavailable
+from service.glances import has_input
 from service.store.patience import Watch
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def make_engine(
         max_overflow=2,
         pool_timeout=statement_timeout_ms / 1000,
         pool_use_lifo=True,
+        skip_autocommit_rollback=True,  # the driver gives the interpreter up to find that there is nothing to undo
         execution_options={PREPARES: prepares and not pooled},
         connect_args={
             **({"connection_factory": watch.connection} if watched else {}),
@@ -107,9 +108,7 @@ def _refuse_hung_up(connection: Any, _record: object, _lent: object) -> None:
     Nothing comes unasked but a goodbye, or word of a changed setting. Looking costs two microseconds, a ping would
     cost a round trip.
     """
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
+    if has_input(connection.fileno()):
         raise DisconnectionError("The server has ended this connection")
 
 

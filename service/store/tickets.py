@@ -42,6 +42,9 @@ _COLUMNS = ", ".join(f"t.{column.name}" for column in rows.TICKET_COLUMNS)
 # A tenth of the usual sample: an import waits for it, and what is wanted now is orders of magnitude. Autovacuum looks
 # more closely, later.
 SAMPLE_LITTLE = text("SET LOCAL default_statistics_target = 10")
+NOTEWORTHY = text("""
+SELECT CAST(:new AS bigint) * 10 >= reltuples FROM pg_class WHERE oid = CAST('tickets' AS regclass)
+""")  # a tenth: what makes autovacuum look, too
 REFRESH_STATISTICS = text("ANALYZE (SKIP_LOCKED) tickets, ticket_events")
 
 CREATE = text(f"""
@@ -129,11 +132,12 @@ class PostgresTickets:
                 import_jobs.mark(connection, mark, imported=new, already_there=len(imported) - new)
             return imported
 
-    def refresh_statistics(self) -> None:
+    def refresh_statistics(self, *, new: int) -> None:
         """ANALYZE, unless somebody does so already. That ends the plans that were made for the old figures, too."""
         with transaction(self._engine) as connection:
-            connection.execute(SAMPLE_LITTLE)
-            connection.execute(REFRESH_STATISTICS)
+            if connection.execute(NOTEWORTHY, {"new": new}).scalar_one():
+                connection.execute(SAMPLE_LITTLE)
+                connection.execute(REFRESH_STATISTICS)
 
     def named(self, external_ids: Sequence[str]) -> dict[str, int]:
         """Look them up by the unique index."""

@@ -18,7 +18,7 @@ from service.usecases.ports.queue import Popped
 
 log = logging.getLogger(__name__)
 
-PAUSE_S = 0.025
+PAUSE_S = 0.1
 """How long a batch gathers: shorter, and nearly every claim of a busy process would be a wake and a round trip.
 A claim whose process dies within it is ended by the reconciler, after the lease."""
 
@@ -48,7 +48,8 @@ class ConfirmingTicketQueue(RedisTicketQueue):
         self._waiting.append(popped.token)
         if self._thread is None:
             self._start()
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def close(self) -> None:
         """Strike what is waiting and end the thread."""

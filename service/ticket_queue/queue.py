@@ -85,6 +85,7 @@ class RedisTicketQueue:
         capacity: int,
         priorities: Sequence[Priority],
         limits: Mapping[Priority, int] | None = None,
+        repeatable: bool = True,
     ) -> Popped:
         """Run claim.lua."""
         keys, name = self._keys, str(claim_id)
@@ -102,7 +103,7 @@ class RedisTicketQueue:
                     "agent_id": agent_id,
                     "wanted": wanted,
                     "capacity": capacity,
-                    "reply_ttl_s": REPLY_TTL_S,
+                    "reply_ttl_s": REPLY_TTL_S if repeatable else 0,
                     "letter_and_limit": [
                         f"{LETTERS[priority]}{wanted if limits is None else limits.get(priority, 0)}"
                         for priority in priorities

@@ -124,7 +124,7 @@ class Dealer:
         """
         wanted, claim_id = Wanted(count=supposed.agent.capacity), _new_id()
         try:
-            popped = self._pop(supposed.agent, wanted, claim_id, ())
+            popped = self._pop(supposed.agent, wanted, claim_id, (), repeatable=False)
             verdict = self._decide(popped, wanted, claim_id, supposed) if popped.tickets else Claimed()
         except _QueueNotUsable:
             return None
@@ -142,7 +142,8 @@ class Dealer:
         claim_id = pop_id = operation_id or _new_id()
         assigned: list[QueuedTicket] = []
         for _ in range(ROUNDS):
-            popped = self._pop(agent, wanted.less(assigned), pop_id, assigned)
+            repeatable = pop_id == operation_id  # by another try of the request; nobody else knows the id
+            popped = self._pop(agent, wanted.less(assigned), pop_id, assigned, repeatable=repeatable)
             verdict = self._decide(popped, wanted.less(assigned), claim_id) if popped.tickets else Claimed()
             assigned += verdict.assigned
             hand = verdict.hand
@@ -164,7 +165,15 @@ class Dealer:
             claim_id = pop_id if verdict.assigned or operation_id is None else claim_id
         raise _QueueNotUsable(assigned)
 
-    def _pop(self, agent: Agent | Taker, wanted: Wanted, pop_id: UUID, assigned: Sequence[QueuedTicket]) -> Popped:
+    def _pop(
+        self,
+        agent: Agent | Taker,
+        wanted: Wanted,
+        pop_id: UUID,
+        assigned: Sequence[QueuedTicket],
+        *,
+        repeatable: bool,
+    ) -> Popped:
         sent_at = time.monotonic()
         try:
             popped = self._queue.claim(
@@ -174,6 +183,7 @@ class Dealer:
                 capacity=agent.capacity,
                 priorities=QUEUES_BY_LEVEL[agent.level],
                 limits=wanted.limits,
+                repeatable=repeatable,
             )
         except QueueUnavailable as exc:
             raise _QueueNotUsable(assigned) from exc

@@ -217,6 +217,7 @@ class Imports:
             actor_id=job.requested_by,
             on_error=job.on_error,
             after_line=job.line,
+            imported=job.imported,
             ahead=True,
             mark=lambda line, errors: ImportMark(import_id=job.id, attempt=job.attempt, line=line, errors=errors),
         )

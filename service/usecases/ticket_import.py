@@ -100,6 +100,7 @@ class TicketImport:
         dry_run: bool = False,
         undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext,
         after_line: int = 0,
+        imported: int = 0,
         mark: Marking | None = None,
         ahead: bool = False,
     ) -> Iterator[ImportBatch]:
@@ -107,15 +108,16 @@ class TicketImport:
 
         The rows before a bad one that stops the import are imported. `undisturbed` surrounds each transaction, so that
         an interruption can wait for its end. A dry run says of each row whether it is there already, be it further up
-        in the file, and keeps the file's external ids in mind for that. Rows up to `after_line` are passed over. What
-        `mark` says of a batch is written with it. With `ahead`, the next batch is read while one is written: not for a
-        source that may keep us waiting, such as a pipe. Raises `InvalidInput` for a file that cannot be read at all,
-        `StoreUnavailable`, which names the lines whose fate is unknown, and `Conflict` where a mark is not the import's
-        own any more.
+        in the file, and keeps the file's external ids in mind for that. Rows up to `after_line` are passed over, of
+        which as many as `imported` are new tickets. What `mark` says of a batch is written with it. With `ahead`, the
+        next batch is read while one is written: not for a source that may keep us waiting, such as a pipe.
+
+        Raises `InvalidInput` for a file that cannot be read at all, `StoreUnavailable`, which names the lines whose
+        fate is unknown, and `Conflict` where a mark is not the import's own any more.
         """
         rows = rows_of(source, format, after_line=after_line)
         gather = partial(_gathered, rows, stops=on_error is OnError.ABORT)
-        new, due = 0, BATCH
+        new, due = imported, _statistics_due(imported)
         with _Queueing(self._tickets) as queueing:
             finish = _Finish(
                 self._tickets, queueing, actor_id=actor_id, dry_run=dry_run, undisturbed=undisturbed, mark=mark
@@ -124,11 +126,19 @@ class TicketImport:
                 batch = finish(pending)
                 new += 0 if dry_run else sum(row.is_new for row in batch.rows)
                 if new >= due:
-                    self._tickets.refresh_statistics()
-                    due = GROWN * new
+                    self._tickets.refresh_statistics(new=new)
+                    due = _statistics_due(new)
                 yield batch
                 if pending.stopped:
                     return
+
+
+def _statistics_due(new: int) -> int:
+    """Say at how many new tickets statistics are brought up to date next."""
+    due = BATCH
+    while due <= new:
+        due *= GROWN
+    return due
 
 
 def _gathered(rows: Iterator[Row | RowError], *, stops: bool) -> _Pending | None:

@@ -82,10 +82,10 @@ class Tickets:
         ]
         opened(self._queue, self._places, new)
 
-    def refresh_statistics(self) -> None:
-        """Let PostgreSQL see that there are many more tickets than before, if it can just now."""
+    def refresh_statistics(self, *, new: int) -> None:
+        """Let PostgreSQL see that there are so many more tickets than before, if that is much and it can just now."""
         try:
-            self._store.refresh_statistics()
+            self._store.refresh_statistics(new=new)
         except StoreUnavailable:
             log.warning("statistics_not_refreshed")  # it will do so by itself, within minutes
 

@@ -69,6 +69,16 @@ def drain(queue: TicketQueue, priorities: tuple[Priority, ...] = MEDIUM) -> list
     return found
 
 
+def test_a_repeated_claim_gets_its_first_answer_and_one_that_is_not_to_be_repeated_pops_anew(
+    queue: TicketQueue,
+) -> None:
+    queue.enqueue(tickets(*range(1, 9)))
+    asked = {"agent_id": 1, "wanted": 2, "capacity": 15, "priorities": MEDIUM}
+    once, named = uuid4(), uuid4()
+    assert [ids(queue.claim(claim_id=once, repeatable=False, **asked)) for _ in range(2)] == [[1, 2], [3, 4]]  # type: ignore[arg-type]
+    assert [ids(queue.claim(claim_id=named, **asked)) for _ in range(2)] == [[5, 6]] * 2  # type: ignore[arg-type]
+
+
 def test_pops_in_creation_order_whatever_the_order_of_arrival(queue: TicketQueue) -> None:
     arrivals = list(range(1, 101))
     random.Random(7).shuffle(arrivals)

@@ -43,9 +43,10 @@ class MemoryTicketQueue:
         capacity: int,
         priorities: Sequence[Priority],
         limits: Mapping[Priority, int] | None = None,
+        repeatable: bool = True,
     ) -> Popped:
         self._enter("claim")
-        if claim_id in self.replies:
+        if repeatable and claim_id in self.replies:
             return self.replies[claim_id]
         if not self.trusted:
             return Popped(claim_id=claim_id, agent_id=agent_id, tickets=(), trusted=False)
@@ -62,7 +63,8 @@ class MemoryTicketQueue:
         if tickets:
             self.held[agent_id] |= {ticket.id for ticket in tickets}
             self.claims[claim_id] = popped
-            self.replies[claim_id] = replace(popped, short=0)
+            if repeatable:
+                self.replies[claim_id] = replace(popped, short=0)
         return popped
 
     def settle(self, popped: Popped, *, forget: bool = False) -> None:

@@ -90,3 +90,29 @@ def test_history_has_a_line_for_each_ticket_copied_as_for_any_other(container: C
         (row.id, "import", None, "open", None, 0, "medium", None, True) for row in rows
     ]
     assert len(rows) == 3
+
+
+def test_statistics_are_brought_up_to_date_when_there_are_many_more_tickets(
+    container: Container, engine: Engine
+) -> None:
+    """An import waits for that: a quarter of a second where there are a million."""
+
+    def add(count: int) -> None:
+        with engine.begin() as connection:
+            many = text("INSERT INTO tickets (subject) SELECT 'x' FROM generate_series(1, :count)")
+            connection.execute(many, {"count": count})
+
+    def known() -> int:
+        with engine.connect() as connection:
+            return int(
+                connection.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'tickets'")).scalar_one()
+            )
+
+    add(1_000)
+    container.tickets.refresh_statistics(new=1_000)
+    assert known() == 1_000
+    add(99)
+    container.tickets.refresh_statistics(new=99)
+    assert known() == 1_000
+    container.tickets.refresh_statistics(new=100)
+    assert known() == 1_099

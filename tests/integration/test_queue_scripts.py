@@ -38,6 +38,16 @@ def test_a_claim_is_in_the_ledger_until_settled(queue: RedisTicketQueue, redis_c
     assert redis_client.smembers(keys.held(1)) == {"1", "2"}
 
 
+def test_a_claim_that_nobody_will_repeat_leaves_no_answer(
+    queue: RedisTicketQueue, redis_client: Redis, keys: Keys
+) -> None:
+    queue.enqueue(tickets(1, 2, 3))
+    popped = queue.claim(claim_id=uuid4(), agent_id=1, wanted=2, capacity=15, priorities=(MEDIUM,), repeatable=False)
+    assert [ticket.id for ticket in popped.tickets] == [1, 2]
+    assert redis_client.exists(keys.reply(popped.claim_id)) == 0
+    assert redis_client.zrange(keys.claims, 0, -1) == [popped.token]
+
+
 def test_poison_is_quarantined_and_costs_nothing(queue: RedisTicketQueue, redis_client: Redis, keys: Keys) -> None:
     poison = ["abc", "-4", "0", "1.5", "007", "+3", "", "99999999999999999999"]
     redis_client.rpush(keys.queue(MEDIUM), *poison, *range(1, 21))

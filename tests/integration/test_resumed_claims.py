@@ -129,6 +129,20 @@ def test_a_fetch_taken_up_keeps_its_name(counter: Counter) -> None:
     assert (ids(repeated), repeated.assigned_now) == (counter.created[:15], 15)
 
 
+def test_a_named_fetch_that_is_repeated_at_once_gets_what_it_popped(counter: Counter) -> None:
+    """Which is in the held set already, and would leave no room for anything else."""
+    operation = uuid4()
+    counter.fetch_unanswered(operation_id=operation)
+    repeated = counter.desk.assignments.fetch(counter.agent, operation_id=operation)
+    assert (ids(repeated), repeated.assigned_now) == (counter.created[:15], 15)
+    counter.check()
+
+
+def test_a_fetch_without_a_name_leaves_no_answer_for_a_repetition(counter: Counter) -> None:
+    assert counter.fetch().assigned_now == 15
+    assert list(counter.client.scan_iter(counter.keys.reply("*").replace("{", "[{]").replace("}", "[}]"))) == []
+
+
 def test_no_more_is_taken_up_than_is_asked_for(counter: Counter) -> None:
     counter.fetch_unanswered()
     counter.age()

@@ -40,7 +40,7 @@ class CountedTickets:
     def queue_imported(self, drafts: Sequence[TicketDraft], imported: Sequence[ImportedTicket]) -> None:
         """Nothing to know here."""
 
-    def refresh_statistics(self) -> None:
+    def refresh_statistics(self, *, new: int) -> None:
         """Nor here."""
 
 

@@ -91,7 +91,7 @@ def test_a_look_that_says_nothing_of_the_queue_speaks_for_nobody(
     if why == "no more than some were wanted":
         wanted = Wanted(count=5, limits={Priority.LOW: 0})
         queue.enqueue([QueuedTicket(7, Priority.LOW)])
-    dealer._pop(BOB, wanted, uuid4(), [])
+    dealer._pop(BOB, wanted, uuid4(), [], repeatable=False)
     queue.enqueue([QueuedTicket(8, Priority.LOW)])
     assert dealer.deal(ANN, WANTED, asked_at=began).ticket_ids
 

@@ -46,8 +46,8 @@ class CreatedTickets:
     def queue_imported(self, drafts: Sequence[TicketDraft], imported: Sequence[ImportedTicket]) -> None:
         assert len(drafts) == len(imported)
 
-    def refresh_statistics(self) -> None:
-        self.refreshed_at.append(len(self.drafts))
+    def refresh_statistics(self, *, new: int) -> None:
+        self.refreshed_at.append(new)
 
 
 @pytest.fixture
@@ -358,6 +358,11 @@ def test_statistics_follow_an_import_as_it_grows(tickets: CreatedTickets) -> Non
     assert tickets.refreshed_at == [BATCH, 4 * BATCH]
 
 
+def test_statistics_go_on_where_an_import_goes_on(tickets: CreatedTickets) -> None:
+    run(tickets, "subject\n" + "x\n" * (5 * BATCH), after_line=1 + 2 * BATCH, imported=2 * BATCH)
+    assert tickets.refreshed_at == [4 * BATCH]
+
+
 def test_a_small_import_leaves_statistics_alone(tickets: CreatedTickets) -> None:
     run(tickets, "subject\n" + "x\n" * 100)
     assert tickets.refreshed_at == []
@@ -365,7 +370,7 @@ def test_a_small_import_leaves_statistics_alone(tickets: CreatedTickets) -> None
 
 def test_an_import_goes_on_where_statistics_cannot_be_refreshed() -> None:
     class Store:
-        def refresh_statistics(self) -> None:
+        def refresh_statistics(self, *, new: int) -> None:
             raise StoreUnavailable("PostgreSQL did not answer")
 
-    Tickets(store=Store(), queue=None, places=None).refresh_statistics()  # type: ignore[arg-type]
+    Tickets(store=Store(), queue=None, places=None).refresh_statistics(new=1)  # type: ignore[arg-type]

@@ -1,5 +1,5 @@
 -- Pop the oldest ids an agent may take, under the cap, and note the claim in the ledger; all or nothing.
--- A claim id seen within the last minute gets its first answer again and pops nothing.
+-- A claim id seen within the last reply_ttl_s gets its first answer again and pops nothing; with 0, no answer is kept.
 -- Counts inversions: ids popped before an older one that was in the same queue at that moment. There should be none.
 -- USES: order
 -- USES: ids
@@ -9,12 +9,12 @@
 -- "m12,m15" ("" for none).
 local generation, held, claims, reply, quarantine, inversions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local claim_id, agent_id = ARGV[1], ARGV[2]
-local wanted, capacity, reply_ttl_s = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local wanted, capacity, reply_ttl_s = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local FIRST_QUEUE, FIRST_LIMIT = 7, 6
 local QUARANTINE_LIMIT = 1000
 local PASSES = 4 -- a queue is popped again for entries that turned out to be poison, this often at most
 
-local seen = redis.call('GET', reply)
+local seen = reply_ttl_s > 0 and redis.call('GET', reply)
 if seen then
     return {1, 0, seen}
 end
@@ -77,5 +77,7 @@ local answer = table.concat(packed, ',')
 local now = redis.call('TIME')
 redis.call('SADD', held, unpack(ids))
 redis.call('ZADD', claims, now[1] * 1000 + math.floor(now[2] / 1000), claim_id .. '|' .. agent_id .. '|' .. answer)
-redis.call('SET', reply, answer, 'EX', reply_ttl_s)
+if reply_ttl_s > 0 then
+    redis.call('SET', reply, answer, 'EX', reply_ttl_s)
+end
 return {1, short, answer}

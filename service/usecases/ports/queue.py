@@ -63,11 +63,13 @@ class TicketQueue(Protocol):
         capacity: int,
         priorities: Sequence[Priority],
         limits: Mapping[Priority, int] | None = None,
+        repeatable: bool = True,
     ) -> Popped:
         """Pop up to `wanted` ids, first priority first, as far as `capacity` less the held set allows.
 
         With `limits`, no more of each priority than its limit says, and none of those it does not name.
-        Asking again with the same `claim_id` within a minute returns the same answer and pops nothing.
+        Asking again with the same `claim_id` within a minute returns the same answer and pops nothing; unless it is not
+        `repeatable`, as nobody will: then no answer is kept.
         """
 
     def settle(self, popped: Popped, *, forget: bool = False) -> None:

@@ -104,8 +104,11 @@ class TicketStore(Protocol):
         Returns the ticket of each draft. A deleted ticket is there too: importing it again does not bring it back.
         """
 
-    def refresh_statistics(self) -> None:
-        """Have plans made for the tickets that are there now: those made for an empty table take five times as long."""
+    def refresh_statistics(self, *, new: int) -> None:
+        """Have plans made for the tickets that are there now, if the `new` ones are many beside the others.
+
+        Those made for an empty table take five times as long.
+        """
 
     def named(self, external_ids: Sequence[str]) -> dict[str, int]:
         """Say which tickets have these external ids, deleted ones included; those that are free are left out."""

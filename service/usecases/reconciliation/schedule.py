@@ -38,6 +38,11 @@ class OnDemand:
     is_wanted: Callable[[], bool]
 
 
+def unique_id(tier: Tier) -> str:
+    """Name the clock's job of a tier, of which there is one at a time."""
+    return f"reconcile-{tier.value}"
+
+
 class Schedule:
     """Enqueue fast and full runs in their turn, and a full one at once when the queue was lost or changed servers.
 
@@ -170,7 +175,7 @@ class Schedule:
         Not enough after a failover: what is under way may have looked at the server before, so only a run accepted
         after it counts.
         """
-        enqueued = self._jobs.enqueue(JOB, tier.value, trigger, unique_id=f"reconcile-{tier.value}")
+        enqueued = self._jobs.enqueue(JOB, tier.value, trigger, unique_id=unique_id(tier))
         self._due_at[tier] = self._clock() + self._every_s[tier]
         if tier is Tier.FULL and enqueued:
             self._failed_over = False
