@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import select
+import selectors
 import socket
 import threading
 import time
@@ -64,7 +65,7 @@ class LeaderFollowersWorker(ThreadWorker):  # type: ignore[misc]
         self.keepalived_conns: dict[int, TConn] = {}
         for number in range(self.cfg.threads):
             threading.Thread(target=self._serve, name=f"web-{number}", daemon=True).start()
-        self.poller.register(self.method_queue.fileno(), select.EPOLLIN, self.method_queue.run_callbacks)
+        self.poller.register(self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks)
         look_at = 0.0
         while self.alive:
             self.notify()

@@ -29,8 +29,8 @@ OVERFLOW = 2
 BACKGROUND = 4
 """Connections beyond `WEB_THREADS` that a pool, and the pool for work in the background, may have."""
 
-JOB_PROCESSES = 3
-"""A worker's job, a messenger's job, and the clock; each uses a few connections at a time."""
+JOB_PROCESSES = 4
+"""A worker's job, its horse that stays (docs/adr/0051), a messenger's job, and the clock: a few connections each."""
 
 LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
